@@ -1,0 +1,119 @@
+// Package model keeps trained versions on disk: how a version is staged, published, checked, loaded and made the champion.
+//
+// A version is a folder under <data>/models that never changes once it bears its name:
+//
+//	<version>/manifest.json   what this file defines
+//	<version>/als/            Spark's own ALSModel: metadata, userFactors, itemFactors (id int, features array<float>)
+//	<version>/visitors/       Parquet: id int32, visitorid string; ids are dense from 0
+//	<version>/items/          Parquet: id int32, itemid string; ids are dense from 0
+//	<version>/seen/           Parquet: visitor int32, items list<int32>, strengths list<float>; newest item first
+//	<version>/popular/        Parquet: event string ("all" or a kind), item int32, score double; best first within an event
+//
+// <data>/models/LATEST holds the champion's name and a line feed, and is replaced atomically.
+package model
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+// Schema is the number of the layout above. A reader refuses what it does not know.
+const Schema = 1
+
+// ManifestName is the file that makes a folder a version.
+const ManifestName = "manifest.json"
+
+// ErrBadVersion is wrapped by every error that says a version is not whole or not sound.
+var ErrBadVersion = errors.New("bad model version")
+
+// Manifest says what a version is made of, from what, and how good it is.
+type Manifest struct {
+	Schema       int                    `json:"schema"`
+	Version      string                 `json:"version"`
+	CreatedAt    time.Time              `json:"created_at"`
+	SparkVersion string                 `json:"spark_version"`
+	GitRevision  string                 `json:"git_revision,omitempty"`
+	Parameters   Parameters             `json:"parameters"`
+	Counts       Counts                 `json:"counts"`
+	Data         DataRange              `json:"data"`
+	Metrics      map[string]Measurement `json:"metrics"` // by recommender: "als", "popular"
+	Files        []File                 `json:"files"`
+}
+
+// Parameters are the settings of a training that serving needs or that a repetition would need.
+type Parameters struct {
+	Rank          int                `json:"rank"`
+	Iterations    int                `json:"iterations"`
+	RegParam      float64            `json:"regParam"`
+	Alpha         float64            `json:"alpha"`
+	Seed          int64              `json:"seed"`
+	EventWeights  map[string]float64 `json:"event_weights"`
+	HalfLifeDays  float64            `json:"half_life_days"` // 0: no decay
+	HoldoutShare  float64            `json:"holdout_share"`
+	PopularWindow float64            `json:"popular_window_days"`
+}
+
+// Counts say how much of what went in.
+type Counts struct {
+	RowsRead     int64 `json:"rows_read"`
+	Repeats      int64 `json:"repeats_dropped"` // rows whose eventid had been read before
+	Events       int64 `json:"events"`
+	Visitors     int64 `json:"visitors"`
+	Items        int64 `json:"items"`
+	Pairs        int64 `json:"pairs"` // distinct (visitor, item)
+	BatchFiles   int   `json:"batch_files"`
+	FactorsUsers int64 `json:"visitors_with_factors"`
+	FactorsItems int64 `json:"items_with_factors"`
+}
+
+// DataRange is the time from the first event to the last, and where the hold-out began.
+type DataRange struct {
+	From         time.Time `json:"from"`
+	To           time.Time `json:"to"`
+	HoldoutStart time.Time `json:"holdout_start"`
+}
+
+// Measurement is one recommender's quality on the hold-out: means over visitors, each with a 95 % bootstrap interval.
+type Measurement struct {
+	Cases  int                 `json:"cases"`
+	Values map[string]Interval `json:"values"` // "ndcg@10", "recall@10", "hitrate@10"
+}
+
+// Interval is a mean and its 95 % bootstrap interval.
+type Interval struct {
+	Mean float64 `json:"mean"`
+	Low  float64 `json:"low"`
+	High float64 `json:"high"`
+}
+
+// File is one file of a version; Path is relative to the version's folder, with forward slashes.
+type File struct {
+	Path   string `json:"path"`
+	Bytes  int64  `json:"bytes"`
+	SHA256 string `json:"sha256"`
+}
+
+// ReadManifest reads a version's manifest and checks what can be checked without reading the other files.
+// Errors wrap ErrBadVersion, or fs.ErrNotExist where there is no manifest.
+func ReadManifest(dir string) (*Manifest, error) {
+	path := filepath.Join(dir, ManifestName)
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("%w: reading the manifest: %w", ErrBadVersion, err)
+	}
+	var m Manifest
+	if err := json.Unmarshal(data, &m); err != nil {
+		return nil, fmt.Errorf("%w: %s is not valid JSON: %w", ErrBadVersion, path, err)
+	}
+	if m.Schema != Schema {
+		return nil, fmt.Errorf("%w: %s has schema %d, this program reads %d", ErrBadVersion, path, m.Schema, Schema)
+	}
+	if m.Version != filepath.Base(dir) {
+		return nil, fmt.Errorf("%w: %s names version %q, its folder is %q", ErrBadVersion, path, m.Version, filepath.Base(dir))
+	}
+	return &m, nil
+}
