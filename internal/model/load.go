@@ -1,0 +1,343 @@
+package model
+
+import (
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"sort"
+
+	"github.com/parquet-go/parquet-go"
+	"golang.org/x/sync/errgroup"
+)
+
+// Version is a trained version in memory, checked, as compact arrays indexed by the dense numbers of its visitors and items.
+// Nothing in it may be changed: requests share it.
+type Version struct {
+	Manifest *Manifest
+	Visitors *IDs
+	Items    *IDs
+	Factors  Factors
+	Seen     Seen
+	Popular  map[string]Popular // by kind of event, and "all"
+}
+
+// Seen is what each visitor has touched, newest item first: a sparse matrix in compressed rows.
+type Seen struct {
+	offsets   []uint32
+	items     []int32
+	strengths []float32
+}
+
+// Of returns a visitor's items and how strongly each was wanted.
+func (s *Seen) Of(visitor int32) (items []int32, strengths []float32) {
+	from, to := s.offsets[visitor], s.offsets[visitor+1]
+	return s.items[from:to], s.strengths[from:to]
+}
+
+// Popular lists items best first. It need not hold the whole catalogue.
+type Popular struct {
+	Items  []int32
+	Scores []float64
+}
+
+// PopularAll is the key of Version.Popular that counts every kind of event.
+const PopularAll = "all"
+
+// Load reads the version in dir whole and checks all of it: every file's size and checksum, then every table's columns, lengths,
+// ids and numbers. Errors wrap ErrBadVersion and say which file is wrong and why.
+func Load(dir string) (*Version, error) {
+	m, err := ReadManifest(dir)
+	if err != nil {
+		return nil, err
+	}
+	if err := m.checkCounts(); err != nil {
+		return nil, fmt.Errorf("%w: %s: %w", ErrBadVersion, filepath.Join(dir, ManifestName), err)
+	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrBadVersion, err)
+	}
+	defer root.Close()
+	files, err := verifyFiles(root, m.Files)
+	if err != nil {
+		return nil, err
+	}
+	tables := map[string]table{}
+	for _, name := range []string{"als/userFactors", "als/itemFactors", "visitors", "items", "seen", "popular"} {
+		if tables[name], err = newTable(root, name, files); err != nil {
+			return nil, err
+		}
+	}
+
+	v := &Version{Manifest: m}
+	v.Factors.Rank = m.Parameters.Rank
+	visitors, items := int(m.Counts.Visitors), int(m.Counts.Items)
+	var group errgroup.Group
+	group.Go(func() error { return loadIDs(&v.Visitors, tables["visitors"], "visitorid", visitors) })
+	group.Go(func() error { return loadIDs(&v.Items, tables["items"], "itemid", items) })
+	if err := group.Wait(); err != nil { // before anything as long as the manifest's counts is made
+		return nil, err
+	}
+	group = errgroup.Group{}
+	group.Go(func() error {
+		return loadFactors(&v.Factors.Visitors, tables["als/userFactors"], m.Parameters.Rank, visitors, m.Counts.FactorsUsers)
+	})
+	group.Go(func() error {
+		return loadFactors(&v.Factors.Items, tables["als/itemFactors"], m.Parameters.Rank, items, m.Counts.FactorsItems)
+	})
+	group.Go(func() (err error) {
+		v.Seen, err = loadSeen(tables["seen"], visitors, items)
+		return err
+	})
+	group.Go(func() (err error) {
+		v.Popular, err = loadPopular(tables["popular"], items)
+		return err
+	})
+	if err := group.Wait(); err != nil {
+		return nil, err
+	}
+	return v, nil
+}
+
+// checkCounts refuses numbers that no training gives, before memory is spent on them.
+func (m *Manifest) checkCounts() error {
+	p, c := m.Parameters, m.Counts
+	switch {
+	case p.Rank < 1 || p.Rank > MaxRank:
+		return fmt.Errorf("rank %d is not between 1 and %d", p.Rank, MaxRank)
+	case !finite(p.Alpha) || p.Alpha < 0:
+		return fmt.Errorf("alpha is %v", p.Alpha)
+	case !finite(p.RegParam) || p.RegParam < 0:
+		return fmt.Errorf("regParam is %v", p.RegParam)
+	case c.Visitors < 1 || c.Visitors > math.MaxInt32:
+		return fmt.Errorf("the count of visitors is %d", c.Visitors)
+	case c.Items < 1 || c.Items > math.MaxInt32:
+		return fmt.Errorf("the count of items is %d", c.Items)
+	}
+	for event, weight := range p.EventWeights {
+		if !finite(weight) || weight < 0 {
+			return fmt.Errorf("the weight of %q is %v", event, weight)
+		}
+	}
+	return nil
+}
+
+func loadIDs(into **IDs, t table, column string, n int) error {
+	type part struct {
+		numbers []int32
+		names   []string
+	}
+	parts := make([]part, len(t.parts))
+	err := t.each(func(i int, f *parquetFile) (err error) {
+		if parts[i].numbers, err = f.int32s("id"); err != nil {
+			return err
+		}
+		parts[i].names, err = f.strings(column)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	rows := 0
+	for _, p := range parts {
+		rows += len(p.numbers)
+	}
+	if rows != n {
+		return fmt.Errorf("%w: the table %s has %d rows, the manifest says %d", ErrBadVersion, t.name, rows, n)
+	}
+	names := make([]string, n)
+	for i, p := range parts {
+		for row, number := range p.numbers {
+			// As many rows as ids, each in range and none twice: then they are dense from 0.
+			if number < 0 || int(number) >= n {
+				return fmt.Errorf("%w: %s holds id %d, beyond the %d known", ErrBadVersion, t.parts[i], number, n)
+			}
+			if names[number] != "" {
+				return fmt.Errorf("%w: %s holds id %d a second time", ErrBadVersion, t.parts[i], number)
+			}
+			names[number] = p.names[row]
+		}
+	}
+	if *into, err = NewIDs(column, names); err != nil {
+		return fmt.Errorf("%w: the table %s: %w", ErrBadVersion, t.name, err)
+	}
+	return nil
+}
+
+func loadFactors(into *[]float32, t table, rank, n int, want int64) error {
+	rows, present, err := readFactors(t, rank, n)
+	if err != nil {
+		return err
+	}
+	if int64(present) != want {
+		return fmt.Errorf("%w: the table %s has %d rows, the manifest says %d", ErrBadVersion, t.name, present, want)
+	}
+	*into = rows
+	return nil
+}
+
+func loadSeen(t table, visitors, items int) (Seen, error) {
+	type part struct {
+		visitors  []int32
+		ends      []uint32
+		items     []int32
+		strengths []float32
+	}
+	parts := make([]part, len(t.parts))
+	err := t.each(func(i int, f *parquetFile) (err error) {
+		p := &parts[i]
+		if p.visitors, err = f.int32s("visitor"); err != nil {
+			return err
+		}
+		p.ends = make([]uint32, len(p.visitors))
+		err = f.column(parquet.Int32, func(row int, v parquet.Value) error {
+			item := v.Int32()
+			if item < 0 || int(item) >= items {
+				return fmt.Errorf("item %d is beyond the %d known", item, items)
+			}
+			p.items = append(p.items, item)
+			p.ends[row]++
+			return nil
+		}, "items", "list", "element")
+		if err != nil {
+			return err
+		}
+		lengths := make([]uint32, len(p.visitors))
+		err = f.column(parquet.Float, func(row int, v parquet.Value) error {
+			strength := v.Float()
+			if !finite(float64(strength)) || strength < 0 {
+				return fmt.Errorf("a strength of visitor %d is %v", p.visitors[row], strength)
+			}
+			p.strengths = append(p.strengths, strength)
+			lengths[row]++
+			return nil
+		}, "strengths", "list", "element")
+		if err != nil {
+			return err
+		}
+		for row := range lengths {
+			if lengths[row] != p.ends[row] {
+				return fmt.Errorf("visitor %d has %d items and %d strengths", p.visitors[row], p.ends[row], lengths[row])
+			}
+			if row > 0 {
+				p.ends[row] += p.ends[row-1]
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return Seen{}, err
+	}
+
+	s := Seen{offsets: make([]uint32, visitors+1)}
+	met := make([]bool, visitors)
+	var total int64
+	for i, p := range parts {
+		for row, visitor := range p.visitors {
+			if visitor < 0 || int(visitor) >= visitors {
+				return Seen{}, fmt.Errorf("%w: %s holds visitor %d, beyond the %d known", ErrBadVersion, t.parts[i], visitor, visitors)
+			}
+			if met[visitor] {
+				return Seen{}, fmt.Errorf("%w: %s holds visitor %d a second time", ErrBadVersion, t.parts[i], visitor)
+			}
+			met[visitor] = true
+			from, to := span(p.ends, row)
+			s.offsets[visitor+1] = to - from
+		}
+		total += int64(len(p.items))
+	}
+	if total > math.MaxUint32 {
+		return Seen{}, fmt.Errorf("%w: the table %s has %d pairs, more than this program holds", ErrBadVersion, t.name, total)
+	}
+	for i := range visitors {
+		s.offsets[i+1] += s.offsets[i]
+	}
+	s.items = make([]int32, total)
+	s.strengths = make([]float32, total)
+	for _, p := range parts {
+		for row, visitor := range p.visitors {
+			from, to := span(p.ends, row)
+			copy(s.items[s.offsets[visitor]:], p.items[from:to])
+			copy(s.strengths[s.offsets[visitor]:], p.strengths[from:to])
+		}
+	}
+	return s, nil
+}
+
+func span(ends []uint32, row int) (from, to uint32) {
+	if row > 0 {
+		from = ends[row-1]
+	}
+	return from, ends[row]
+}
+
+func loadPopular(t table, items int) (map[string]Popular, error) {
+	type part struct {
+		events []string
+		items  []int32
+		scores []float64
+	}
+	parts := make([]part, len(t.parts))
+	err := t.each(func(i int, f *parquetFile) (err error) {
+		p := &parts[i]
+		if p.events, err = f.strings("event"); err != nil {
+			return err
+		}
+		if p.items, err = f.int32s("item"); err != nil {
+			return err
+		}
+		return f.column(parquet.Double, func(_ int, v parquet.Value) error {
+			if !finite(v.Double()) {
+				return fmt.Errorf("a score is %v", v.Double())
+			}
+			p.scores = append(p.scores, v.Double())
+			return nil
+		}, "score")
+	})
+	if err != nil {
+		return nil, err
+	}
+	popular := map[string]Popular{}
+	type key struct {
+		event string
+		item  int32
+	}
+	met := map[key]bool{}
+	for i, p := range parts {
+		for row, item := range p.items {
+			if item < 0 || int(item) >= items {
+				return nil, fmt.Errorf("%w: %s holds item %d, beyond the %d known", ErrBadVersion, t.parts[i], item, items)
+			}
+			k := key{p.events[row], item}
+			if met[k] {
+				return nil, fmt.Errorf("%w: %s holds item %d for %q a second time", ErrBadVersion, t.parts[i], item, k.event)
+			}
+			met[k] = true
+			list := popular[k.event]
+			list.Items = append(list.Items, item)
+			list.Scores = append(list.Scores, p.scores[row])
+			popular[k.event] = list
+		}
+	}
+	if len(popular[PopularAll].Items) == 0 {
+		return nil, fmt.Errorf("%w: the table %s has no rows for %q", ErrBadVersion, t.name, PopularAll)
+	}
+	for _, list := range popular {
+		sort.Stable(list) // several parts need not be in order among themselves
+	}
+	return popular, nil
+}
+
+// Len, Less and Swap order a list by score, best first, and equal scores by item.
+func (p Popular) Len() int { return len(p.Items) }
+func (p Popular) Less(i, j int) bool {
+	if p.Scores[i] != p.Scores[j] {
+		return p.Scores[i] > p.Scores[j]
+	}
+	return p.Items[i] < p.Items[j]
+}
+func (p Popular) Swap(i, j int) {
+	p.Items[i], p.Items[j] = p.Items[j], p.Items[i]
+	p.Scores[i], p.Scores[j] = p.Scores[j], p.Scores[i]
+}

@@ -1,0 +1,422 @@
+package model_test
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"cartwheel/internal/model"
+	"cartwheel/internal/model/modeltest"
+)
+
+func TestLoadGivesBackWhatWasWritten(t *testing.T) {
+	t.Parallel()
+	spec := modeltest.Random("20260101T000000Z-a", 1, 57, 43, 7)
+	v, err := model.Load(modeltest.Write(t, t.TempDir(), spec))
+	if err != nil {
+		t.Fatal(err)
+	}
+	checkIDs(t, v.Visitors, spec.Visitors)
+	checkIDs(t, v.Items, spec.Items)
+	checkRows(t, v.Factors.Visitors, spec.VisitorFactors, spec.Rank)
+	checkRows(t, v.Factors.Items, spec.ItemFactors, spec.Rank)
+	for i, visitor := range spec.Visitors {
+		var got []modeltest.Pair
+		items, strengths := v.Seen.Of(int32(i))
+		for j := range items {
+			got = append(got, modeltest.Pair{Item: v.Items.Name(items[j]), Strength: strengths[j]})
+		}
+		if !slices.Equal(got, spec.Seen[visitor]) {
+			t.Errorf("visitor %s has seen %v, want %v", visitor, got, spec.Seen[visitor])
+		}
+	}
+	for event, want := range spec.Popular {
+		var got []modeltest.Scored
+		for i, item := range v.Popular[event].Items {
+			got = append(got, modeltest.Scored{Item: v.Items.Name(item), Score: v.Popular[event].Scores[i]})
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("popular by %s is %v, want %v", event, got, want)
+		}
+	}
+}
+
+func TestLoadFactorsOfAnUnpublishedModel(t *testing.T) {
+	t.Parallel()
+	spec := modeltest.Random("x", 2, 38, 29, 5)
+	dir := filepath.Join(modeltest.Write(t, t.TempDir(), spec), "als")
+	f, err := model.LoadFactors(dir, 5)
+	if err != nil {
+		t.Fatal(err)
+	}
+	checkRows(t, f.Visitors, spec.VisitorFactors, 5)
+	checkRows(t, f.Items, spec.ItemFactors[:29], 5)
+	if _, err := model.LoadFactors(dir, 6); !errors.Is(err, model.ErrBadVersion) || !strings.Contains(err.Error(), "are not 6 numbers") {
+		t.Errorf("the wrong rank gave %v", err)
+	}
+}
+
+func checkIDs(t *testing.T, ids *model.IDs, want []string) {
+	t.Helper()
+	if ids.Len() != len(want) {
+		t.Fatalf("%d ids, want %d", ids.Len(), len(want))
+	}
+	for i, name := range want {
+		if number, ok := ids.Number(name); !ok || int(number) != i || ids.Name(number) != name {
+			t.Errorf("id %q has number %d, %v, want %d", name, number, ok, i)
+		}
+	}
+	if _, ok := ids.Number("nobody"); ok {
+		t.Error("an unknown id has a number")
+	}
+}
+
+func checkRows(t *testing.T, got []float32, want [][]float32, rank int) {
+	t.Helper()
+	for len(want) > 0 && want[len(want)-1] == nil && len(got) < len(want)*rank {
+		want = want[:len(want)-1] // without a manifest, rows end with the last that has factors
+	}
+	if len(got) != len(want)*rank {
+		t.Fatalf("%d numbers, want %d rows of %d", len(got), len(want), rank)
+	}
+	for i, row := range want {
+		if row == nil {
+			row = make([]float32, rank)
+		}
+		if !slices.Equal(got[i*rank:(i+1)*rank], row) {
+			t.Errorf("row %d is %v, want %v", i, got[i*rank:(i+1)*rank], row)
+		}
+	}
+}
+
+// Every damage must be refused with an error that names the file and says why.
+func TestLoadRefuses(t *testing.T) {
+	t.Parallel()
+	const part = "/part-00000-test-c000.snappy.parquet"
+	type row struct {
+		ID       int32     `parquet:"id"`
+		Features []float32 `parquet:"features,list"`
+	}
+	rows := func(name string, rows ...row) func(t *testing.T, dir string, m *model.Manifest) {
+		return func(t *testing.T, dir string, m *model.Manifest) {
+			modeltest.WriteTable(t, filepath.Join(dir, name), rows, 1)
+		}
+	}
+	nan, inf := float32(math.NaN()), float32(math.Inf(-1))
+	for name, c := range map[string]struct {
+		damage func(t *testing.T, dir string, m *model.Manifest) // before sealing
+		after  func(t *testing.T, dir string, m *model.Manifest) // after sealing
+		want   []string
+	}{
+		"no manifest":          {after: remove(model.ManifestName), want: []string{"manifest"}},
+		"empty":                {after: write(model.ManifestName, ""), want: []string{"manifest.json", "JSON"}},
+		"half JSON":            {after: write(model.ManifestName, `{"schema":1,`), want: []string{"manifest.json", "JSON"}},
+		"other schema":         {damage: func(_ *testing.T, _ string, m *model.Manifest) { m.Schema = 99 }, want: []string{"manifest.json", "schema 99"}},
+		"other name":           {damage: func(_ *testing.T, _ string, m *model.Manifest) { m.Version = "y" }, want: []string{"manifest.json", `"y"`}},
+		"rank 0":               {damage: func(_ *testing.T, _ string, m *model.Manifest) { m.Parameters.Rank = 0 }, want: []string{"manifest.json", "rank 0"}},
+		"rank 8":               {damage: func(_ *testing.T, _ string, m *model.Manifest) { m.Parameters.Rank = 8 }, want: []string{"Factors/part-", "are not 8 numbers"}},
+		"rank 6":               {damage: func(_ *testing.T, _ string, m *model.Manifest) { m.Parameters.Rank = 6 }, want: []string{"Factors/part-", "more than 6 numbers"}},
+		"rank 1e9":             {damage: func(_ *testing.T, _ string, m *model.Manifest) { m.Parameters.Rank = 1e9 }, want: []string{"manifest.json", "rank 1000000000"}},
+		"1e18 visitors":        {damage: func(_ *testing.T, _ string, m *model.Manifest) { m.Counts.Visitors = 1e18 }, want: []string{"manifest.json", "count of visitors"}},
+		"2e9 visitors":         {damage: func(_ *testing.T, _ string, m *model.Manifest) { m.Counts.Visitors = 2e9 }, want: []string{"visitors", "20 rows", "2000000000"}},
+		"0 items":              {damage: func(_ *testing.T, _ string, m *model.Manifest) { m.Counts.Items = 0 }, want: []string{"manifest.json", "count of items"}},
+		"21 items":             {damage: func(_ *testing.T, _ string, m *model.Manifest) { m.Counts.Items = 21 }, want: []string{"items", "20 rows"}},
+		"factors count":        {damage: func(_ *testing.T, _ string, m *model.Manifest) { m.Counts.FactorsItems = 17 }, want: []string{"itemFactors", "18 rows", "17"}},
+		"file missing":         {after: remove("seen" + part), want: []string{"seen" + part, "no such file"}},
+		"file gone":            {damage: remove("items" + part), want: []string{"items", "no part-*.parquet"}},
+		"truncated":            {after: truncate("als/itemFactors" + part), want: []string{"als/itemFactors" + part, "the manifest says"}},
+		"bit flipped":          {after: flip("als/userFactors" + part), want: []string{"als/userFactors" + part, "SHA-256"}},
+		"truncated and sealed": {damage: truncate("als/itemFactors" + part), want: []string{"als/itemFactors" + part}},
+		"emptied and sealed":   {damage: write("popular"+part, ""), want: []string{"popular" + part}},
+		"not Parquet":          {damage: write("visitors"+part, "hello"), want: []string{"visitors" + part}},
+		"a pipe":               {after: both(pipe("visitors/part-9.parquet"), listed("visitors/part-9.parquet")), want: []string{"visitors/part-9.parquet", "regular"}},
+		"path up":              {after: listed("../x/manifest.json"), want: []string{"manifest.json", "../x/manifest.json"}},
+		"path absolute":        {after: listed("/etc/passwd"), want: []string{"manifest.json", "/etc/passwd"}},
+		"path unclean":         {after: listed("als/../items" + part), want: []string{"manifest.json", "als/../items"}},
+		"path backslash":       {after: listed(`als\x`), want: []string{"manifest.json", "plain path"}},
+		"listed twice":         {after: listed("items" + part), want: []string{"manifest.json", "twice"}},
+		"link out":             {damage: link("/etc/passwd", "als/link"), after: listed("als/link"), want: []string{"als/link"}},
+		"NaN":                  {damage: rows("als/userFactors", row{0, []float32{0, 0, 0, 0, 0, 0, nan}}), want: []string{"als/userFactors" + part, "id 0 is NaN"}},
+		"infinity":             {damage: rows("als/itemFactors", row{0, []float32{inf, 0, 0, 0, 0, 0, 0}}), want: []string{"als/itemFactors" + part, "id 0 is -Inf"}},
+		"short row":            {damage: rows("als/itemFactors", row{0, []float32{1, 2}}, row{1, make([]float32, 7)}), want: []string{"id 0 are not 7"}},
+		"empty row":            {damage: rows("als/itemFactors", row{0, nil}, row{1, make([]float32, 7)}), want: []string{"are not 7"}},
+		"last row empty":       {damage: rows("als/itemFactors", row{0, make([]float32, 7)}, row{1, nil}), want: []string{"are not 7"}},
+		"id beyond":            {damage: rows("als/itemFactors", row{20, make([]float32, 7)}), want: []string{"als/itemFactors" + part, "id 20"}},
+		"id negative":          {damage: rows("als/itemFactors", row{-1, make([]float32, 7)}), want: []string{"als/itemFactors" + part, "id -1"}},
+		"id twice":             {damage: rows("als/itemFactors", row{1, make([]float32, 7)}, row{1, make([]float32, 7)}), want: []string{"id 1 a second time"}},
+		"other columns": {damage: func(t *testing.T, dir string, _ *model.Manifest) {
+			modeltest.WriteTable(t, filepath.Join(dir, "als/itemFactors"), []struct {
+				ID int32 `parquet:"id"`
+			}{{1}}, 1)
+		}, want: []string{"als/itemFactors" + part, "features.list.element is missing"}},
+		"other type": {damage: func(t *testing.T, dir string, _ *model.Manifest) {
+			modeltest.WriteTable(t, filepath.Join(dir, "items"), []struct {
+				ID     int64  `parquet:"id"`
+				ItemID string `parquet:"itemid"`
+			}{{1, "a"}}, 1)
+		}, want: []string{"items" + part, "column id has type INT64"}},
+		"a null": {damage: func(t *testing.T, dir string, _ *model.Manifest) {
+			modeltest.WriteTable(t, filepath.Join(dir, "items"), []struct {
+				ID     int32   `parquet:"id"`
+				ItemID *string `parquet:"itemid,optional"`
+			}{{1, nil}}, 1)
+		}, want: []string{"items" + part, "itemid: a null in row 0"}},
+		"ids not dense":   {damage: items(append(numbered(19), item{77, "x"})...), want: []string{"items" + part, "id 77"}},
+		"ids repeated":    {damage: items(append(numbered(19), item{0, "x"})...), want: []string{"items" + part, "id 0 a second time"}},
+		"name repeated":   {damage: items(append(numbered(19), item{19, "n0"})...), want: []string{"items", `"n0" has the numbers 0 and 19`}},
+		"name empty":      {damage: items(append(numbered(19), item{19, ""})...), want: []string{"items", "itemid is empty"}},
+		"seen item":       {damage: seen(seenRow{0, []int32{20}, []float32{1}}), want: []string{"seen" + part, "item 20"}},
+		"seen lengths":    {damage: seen(seenRow{0, []int32{1, 2}, []float32{1}}), want: []string{"seen" + part, "2 items and 1 strengths"}},
+		"seen strength":   {damage: seen(seenRow{0, []int32{1}, []float32{nan}}), want: []string{"seen" + part, "NaN"}},
+		"seen visitor":    {damage: seen(seenRow{20, []int32{1}, []float32{1}}), want: []string{"seen" + part, "visitor 20"}},
+		"seen twice":      {damage: seen(seenRow{1, []int32{1}, []float32{1}}, seenRow{1, []int32{2}, []float32{1}}), want: []string{"seen" + part, "visitor 1 a second time"}},
+		"popular item":    {damage: popular(popularRow{"all", 20, 1}), want: []string{"popular" + part, "item 20"}},
+		"popular score":   {damage: popular(popularRow{"all", 1, math.Inf(1)}), want: []string{"popular" + part, "+Inf"}},
+		"popular twice":   {damage: popular(popularRow{"all", 1, 2}, popularRow{"all", 1, 1}), want: []string{"popular" + part, "item 1"}},
+		"popular nothing": {damage: popular(popularRow{"view", 1, 1}), want: []string{"popular", `"all"`}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := modeltest.Write(t, t.TempDir(), modeltest.Random("x", 3, 20, 20, 7))
+			m, err := model.ReadManifest(dir)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if c.damage != nil {
+				c.damage(t, dir, m)
+				modeltest.Seal(t, dir, *m)
+				if m, err = readManifest(dir); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if c.after != nil {
+				c.after(t, dir, m)
+			}
+			_, err = model.Load(dir)
+			if !errors.Is(err, model.ErrBadVersion) {
+				t.Fatalf("loading gave %v", err)
+			}
+			for _, want := range c.want {
+				if !strings.Contains(err.Error(), want) {
+					t.Errorf("the error does not say %q: %v", want, err)
+				}
+			}
+		})
+	}
+}
+
+type (
+	item struct {
+		ID     int32  `parquet:"id"`
+		ItemID string `parquet:"itemid"`
+	}
+	seenRow struct {
+		Visitor   int32     `parquet:"visitor"`
+		Items     []int32   `parquet:"items,list"`
+		Strengths []float32 `parquet:"strengths,list"`
+	}
+	popularRow struct {
+		Event string  `parquet:"event"`
+		Item  int32   `parquet:"item"`
+		Score float64 `parquet:"score"`
+	}
+	change = func(t *testing.T, dir string, m *model.Manifest)
+)
+
+func table[T any](name string, rows []T) change {
+	return func(t *testing.T, dir string, _ *model.Manifest) {
+		if err := os.RemoveAll(filepath.Join(dir, name)); err != nil {
+			t.Fatal(err)
+		}
+		modeltest.WriteTable(t, filepath.Join(dir, name), rows, 1)
+	}
+}
+func items(rows ...item) change         { return table("items", rows) }
+func seen(rows ...seenRow) change       { return table("seen", rows) }
+func popular(rows ...popularRow) change { return table("popular", rows) }
+
+func numbered(n int) (rows []item) {
+	for i := range n {
+		rows = append(rows, item{int32(i), fmt.Sprint("n", i)})
+	}
+	return rows
+}
+
+func remove(name string) change {
+	return func(t *testing.T, dir string, _ *model.Manifest) {
+		if err := os.Remove(filepath.Join(dir, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func write(name, data string) change {
+	return func(t *testing.T, dir string, _ *model.Manifest) {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(data), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func truncate(name string) change {
+	return func(t *testing.T, dir string, _ *model.Manifest) {
+		path := filepath.Join(dir, name)
+		info, err := os.Stat(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Truncate(path, info.Size()/2); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func flip(name string) change {
+	return func(t *testing.T, dir string, _ *model.Manifest) {
+		path := filepath.Join(dir, name)
+		data, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		data[len(data)/2] ^= 1
+		if err := os.WriteFile(path, data, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func link(to, name string) change {
+	return func(t *testing.T, dir string, _ *model.Manifest) {
+		if err := os.Symlink(to, filepath.Join(dir, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// listed adds a file to the manifest as it is on disk.
+func listed(path string) change {
+	return func(t *testing.T, dir string, m *model.Manifest) {
+		m.Files = append(m.Files, model.File{Path: path})
+		data, err := json.Marshal(m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		write(model.ManifestName, string(data))(t, dir, m)
+	}
+}
+
+// readManifest reads what Seal wrote without the checks under test.
+func readManifest(dir string) (*model.Manifest, error) {
+	data, err := os.ReadFile(filepath.Join(dir, model.ManifestName))
+	if err != nil {
+		return nil, err
+	}
+	var m model.Manifest
+	return &m, json.Unmarshal(data, &m)
+}
+
+// Whatever happens to the bytes of a table, loading must end in an error or in a version, never in a panic.
+func TestLoadSurvivesDamageBehindChecksums(t *testing.T) {
+	t.Parallel()
+	r := rand.New(rand.NewPCG(7, 7))
+	models := t.TempDir()
+	dir := modeltest.Write(t, models, modeltest.Random("x", 3, 20, 20, 7))
+	m, err := model.ReadManifest(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var refused int
+	for range 300 {
+		file := m.Files[r.IntN(len(m.Files))]
+		path := filepath.Join(dir, file.Path)
+		if file.Bytes == 0 {
+			continue
+		}
+		sound, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		damaged := slices.Clone(sound)
+		if r.IntN(2) == 0 {
+			damaged = damaged[:r.IntN(len(damaged))]
+		}
+		for range r.IntN(4) {
+			if len(damaged) > 0 {
+				damaged[r.IntN(len(damaged))] ^= 1 << r.IntN(8)
+			}
+		}
+		if err := os.WriteFile(path, damaged, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		modeltest.Seal(t, dir, *m)
+		if _, err := model.Load(dir); err != nil {
+			refused++
+			if !errors.Is(err, model.ErrBadVersion) {
+				t.Errorf("the error is not ErrBadVersion: %v", err)
+			}
+		}
+		if err := os.WriteFile(path, sound, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if refused < 100 {
+		t.Errorf("only %d of 300 damaged versions were refused", refused)
+	}
+	modeltest.Seal(t, dir, *m)
+	if _, err := model.Load(dir); err != nil {
+		t.Errorf("the sound version is refused: %v", err)
+	}
+}
+
+func TestChampion(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	if _, err := model.Champion(dir); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("without LATEST: %v", err)
+	}
+	modeltest.MakeChampion(t, dir, "20260101T000000Z-abc")
+	if name, err := model.Champion(dir); err != nil || name != "20260101T000000Z-abc" {
+		t.Errorf("got %q, %v", name, err)
+	}
+	for _, bad := range []string{"", ".", "..", "../x", "a/b", `a\b`, "/etc", ".hidden", "a\nb", "a\x00", strings.Repeat("x", 200), "ä"} {
+		modeltest.MakeChampion(t, dir, bad)
+		if name, err := model.Champion(dir); !errors.Is(err, model.ErrBadVersion) {
+			t.Errorf("LATEST with %q gave %q, %v", bad, name, err)
+		}
+	}
+}
+
+func TestListPutsTheNewestFirst(t *testing.T) {
+	t.Parallel()
+	models := filepath.Join(t.TempDir(), "models")
+	if all, err := model.List(models); err != nil || len(all) != 0 {
+		t.Errorf("without a folder: %v, %v", all, err)
+	}
+	for _, name := range []string{"2026-b", "2025-a", "2027-c"} {
+		modeltest.Write(t, models, modeltest.Random(name, 1, 2, 3, 2))
+	}
+	modeltest.MakeChampion(t, models, "2026-b")
+	remove(model.ManifestName)(t, filepath.Join(models, "2025-a"), nil)
+	if err := os.Mkdir(filepath.Join(models, ".tmp-2028"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	all, err := model.List(models)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, l := range all {
+		got = append(got, fmt.Sprint(l.Name, l.Err == nil))
+	}
+	if want := []string{"2027-ctrue", "2026-btrue", "2025-afalse"}; !slices.Equal(got, want) {
+		t.Errorf("listed %v, want %v", got, want)
+	}
+}

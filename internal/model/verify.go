@@ -1,0 +1,66 @@
+package model
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"os"
+	"path"
+	"path/filepath"
+	"runtime"
+	"strings"
+
+	"golang.org/x/sync/errgroup"
+)
+
+// verifyFiles holds every file of a version against the size and checksum that its manifest gives, and returns their names.
+func verifyFiles(root *os.Root, files []File) ([]string, error) {
+	names := make([]string, len(files))
+	met := map[string]bool{}
+	for i, f := range files {
+		// A manifest comes from a disk that others write to: it must not make this program read elsewhere.
+		if !filepath.IsLocal(f.Path) || path.Clean(f.Path) != f.Path || strings.ContainsAny(f.Path, "\\\x00") || f.Path == ManifestName {
+			return nil, fmt.Errorf("%w: %s lists %q, which is not a plain path inside the version", ErrBadVersion, ManifestName, f.Path)
+		}
+		if met[f.Path] {
+			return nil, fmt.Errorf("%w: %s lists %s twice", ErrBadVersion, ManifestName, f.Path)
+		}
+		met[f.Path] = true
+		names[i] = f.Path
+	}
+	var group errgroup.Group
+	group.SetLimit(runtime.GOMAXPROCS(0))
+	for _, f := range files {
+		group.Go(func() error {
+			if err := verifyFile(root, f); err != nil {
+				return fmt.Errorf("%w: checking %s: %w", ErrBadVersion, f.Path, err)
+			}
+			return nil
+		})
+	}
+	return names, group.Wait()
+}
+
+func verifyFile(root *os.Root, f File) error {
+	file, err := openRegular(root, f.Path)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	info, err := file.Stat()
+	if err != nil {
+		return err
+	}
+	if info.Size() != f.Bytes {
+		return fmt.Errorf("it has %d bytes, the manifest says %d", info.Size(), f.Bytes)
+	}
+	sum := sha256.New()
+	if _, err := io.Copy(sum, file); err != nil {
+		return err
+	}
+	if got := hex.EncodeToString(sum.Sum(nil)); got != f.SHA256 {
+		return fmt.Errorf("its SHA-256 is %s, the manifest says %q", got, f.SHA256)
+	}
+	return nil
+}
