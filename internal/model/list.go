@@ -9,6 +9,9 @@ import (
 	"strings"
 )
 
+// LatestName is the file in the models folder that holds the champion's name.
+const LatestName = "LATEST"
+
 // Champion returns the name of the version that is to be served. Errors wrap fs.ErrNotExist where none was chosen yet, and
 // ErrBadVersion where what is written there cannot be a version's name.
 func Champion(modelsDir string) (string, error) {

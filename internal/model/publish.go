@@ -19,9 +19,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// LatestName is the file in the models folder that names the champion.
-const LatestName = "LATEST"
-
 // ErrBusy says that another training holds the models folder.
 var ErrBusy = errors.New("another training is running")
 
