@@ -81,19 +81,27 @@ func Stage(modelsDir string, now time.Time, shared bool) (*Staging, error) {
 // Abort removes the staging folder. After Publish it does nothing.
 func (s *Staging) Abort() { _ = os.RemoveAll(s.Dir) }
 
-// Publish completes the manifest with the files' sizes and checksums, makes everything durable and gives the folder its name.
-func (s *Staging) Publish(m *Manifest) error {
-	m.Schema, m.Version = Schema, s.Version
+// Seal writes the manifest of the version in dir, completed with the files' sizes and checksums.
+func Seal(dir, version string, m *Manifest) error {
+	m.Schema, m.Version = Schema, version
 	var err error
-	if m.Files, err = inventory(s.Dir); err != nil {
+	if m.Files, err = inventory(dir); err != nil {
 		return err
 	}
 	text, err := json.MarshalIndent(m, "", "  ")
 	if err != nil {
 		return fmt.Errorf("writing the manifest: %w", err)
 	}
-	if err := os.WriteFile(filepath.Join(s.Dir, ManifestName), append(text, '\n'), 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, ManifestName), append(text, '\n'), 0o644); err != nil {
 		return fmt.Errorf("writing the manifest: %w", err)
+	}
+	return nil
+}
+
+// Publish seals the version, makes everything durable and gives the folder its name.
+func (s *Staging) Publish(m *Manifest) error {
+	if err := Seal(s.Dir, s.Version, m); err != nil {
+		return err
 	}
 	if err := os.Chmod(s.Dir, 0o755); err != nil {
 		return fmt.Errorf("closing the staging folder: %w", err)

@@ -1,0 +1,155 @@
+//go:build integration
+
+package sparkml_test
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"cartwheel/internal/spark"
+	"cartwheel/internal/sparkml"
+)
+
+// open connects to the Spark Connect server that the test run has brought up.
+func open(t *testing.T) *spark.Session {
+	t.Helper()
+	s, err := spark.Connect(t.Context(), os.Getenv("SPARK_REMOTE"))
+	if err != nil {
+		t.Fatalf("connecting to Spark (integration tests need SPARK_REMOTE): %v", err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Errorf("closing the session: %v", err)
+		}
+	})
+	return s
+}
+
+func TestALSFindsTheBlocks(t *testing.T) {
+	s, ctx := open(t), t.Context()
+	// Two groups of users, each with ten items of their own; every user leaves out the item that bears his number modulo ten.
+	ratings, err := s.Sql(ctx, `SELECT u.id user, 10 * (u.id % 2) + i.id item, 1.0f rating FROM range(40) u, range(10) i WHERE i.id <> (u.id DIV 2) % 10`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	als := sparkml.NewALS()
+	als.Rank, als.ImplicitPrefs, als.RegParam, als.Alpha, als.NumUserBlocks, als.NumItemBlocks = 4, true, 0.01, 40, 2, 2
+	var reports int
+	model, err := als.Fit(spark.WithProgress(ctx, func(spark.Progress) { reports++ }), s, ratings)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if reports == 0 {
+		t.Error("Fit reported no progress")
+	}
+
+	pairs, err := s.Sql(ctx, `SELECT u.id user, i.id item FROM range(40) u, range(20) i`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	predicted, err := model.Transform(ctx, pairs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	bounds, err := predicted.SelectExpr(ctx, "CAST(min(IF(item DIV 10 = user % 2, prediction, 9)) AS double) own", "CAST(max(IF(item DIV 10 = user % 2, -9, prediction)) AS double) other")
+	if err != nil {
+		t.Fatal(err)
+	}
+	row, err := bounds.First(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if own, other := row.Value("own").(float64), row.Value("other").(float64); own < 0.7 || other > 0.3 {
+		t.Errorf("least prediction in a user's group %v, greatest outside %v; want above 0.7 and below 0.3", own, other)
+	}
+
+	for name, fetch := range map[string]struct {
+		frame func(context.Context) (n int64, err error)
+		want  int64
+	}{
+		"users": {func(ctx context.Context) (int64, error) {
+			df, err := model.UserFactors(ctx)
+			if err != nil {
+				return 0, err
+			}
+			return df.Count(ctx)
+		}, 40},
+		"items": {func(ctx context.Context) (int64, error) {
+			df, err := model.ItemFactors(ctx)
+			if err != nil {
+				return 0, err
+			}
+			return df.Count(ctx)
+		}, 20},
+	} {
+		if n, err := fetch.frame(ctx); err != nil || n != fetch.want {
+			t.Errorf("factors of %s: %d rows, error %v; want %d", name, n, err, fetch.want)
+		}
+	}
+
+	dir := filepath.Join(t.TempDir(), "als")
+	if err := model.Write(ctx, dir); err != nil {
+		t.Fatal(err)
+	}
+	for _, part := range []string{"metadata", "userFactors", "itemFactors"} {
+		if files, _ := filepath.Glob(filepath.Join(dir, part, "part-*")); len(files) == 0 {
+			t.Errorf("the saved model has no %s", part)
+		}
+	}
+	if err := model.Write(ctx, dir); err == nil {
+		t.Error("writing over a saved model: no error")
+	}
+	if err := model.Delete(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := model.Transform(ctx, pairs); err == nil {
+		t.Error("a deleted model still transforms")
+	}
+}
+
+func TestFitErrorsAreSparks(t *testing.T) {
+	s, ctx := open(t), t.Context()
+	ratings, err := s.Sql(ctx, `SELECT id user, id other, 1.0f rating FROM range(5)`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = sparkml.NewALS().Fit(ctx, s, ratings)
+	var e *spark.Error
+	if !errors.As(err, &e) || e.Message == "" {
+		t.Fatalf("got %v, want a *spark.Error", err)
+	}
+	t.Log(err)
+}
+
+func TestFitStopsWithItsContext(t *testing.T) {
+	s := open(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	// Each row takes a tenth of a second to make, so that the job would run for minutes.
+	ratings, err := s.Sql(ctx, `SELECT CAST(id % 50 AS int) user, CAST(id % 20 AS int) item, IF(java_method('java.lang.Thread', 'sleep', 100L) IS NULL, 1.0f, 1.0f) rating FROM range(0, 2000, 1, 2)`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	running := spark.WithProgress(ctx, func(p spark.Progress) {
+		if p.InFlight > 0 {
+			cancel()
+		}
+	})
+	if _, err := sparkml.NewALS().Fit(running, s, ratings); !errors.Is(err, context.Canceled) {
+		t.Fatalf("got %v, want context.Canceled", err)
+	}
+	// The server is free again: a job gets its cores. With the first one running on, this would take minutes.
+	free, stop := context.WithTimeout(t.Context(), time.Minute)
+	defer stop()
+	df, err := s.Sql(free, `SELECT * FROM range(0, 1000, 1, 4)`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n, err := df.Count(free); err != nil || n != 1000 {
+		t.Fatalf("after the interruption: %d rows, %v", n, err)
+	}
+}
