@@ -1,0 +1,101 @@
+// Command producer brings the events of a CSV file into Kafka. See producer --help, and internal/ingest for what it promises.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"cartwheel/internal/config"
+	"cartwheel/internal/ingest"
+	"cartwheel/internal/kafka"
+	"cartwheel/internal/shutdown"
+)
+
+func main() {
+	stop, now, release := shutdown.Notify(context.Background())
+	code := run(now, stop, os.Args[1:], os.Getenv, os.Stdin, os.Stdout, os.Stderr)
+	release()
+	os.Exit(code)
+}
+
+// run is the program: 0 when every row was acknowledged or rejected, 2 for a wrong setting, 1 otherwise.
+func run(ctx, stop context.Context, args []string, getenv func(string) string, stdin io.Reader, stdout, stderr io.Writer) int {
+	s, err := parse(args, getenv, stderr)
+	if errors.Is(err, config.ErrHelp) {
+		return 0
+	}
+	if err != nil {
+		fmt.Fprintln(stderr, "producer:", err)
+		return 2
+	}
+	log, err := s.logging.New(stderr)
+	if err != nil {
+		fmt.Fprintln(stderr, "producer:", err)
+		return 2
+	}
+	if err := produce(ctx, stop, s, log, stdin, stdout, stderr); err != nil {
+		log.Error(err.Error())
+		if errors.Is(err, config.ErrUsage) {
+			return 2
+		}
+		return 1
+	}
+	return 0
+}
+
+func produce(ctx, stop context.Context, s *settings, log logger, stdin io.Reader, stdout, stderr io.Writer) error {
+	client, err := kafka.Open(stopEither(ctx, stop), s.kafka)
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	if s.createTopic {
+		if err := client.CreateTopic(ctx, s.topic, s.partitions, s.replication); err != nil {
+			return err
+		}
+	}
+	partitions, err := client.Partitions(ctx, s.topic)
+	if err != nil {
+		return err
+	}
+	sink, err := client.NewProducer(ctx, s.topic, partitions)
+	if err != nil {
+		return err
+	}
+	sink.OnRetry = retryLog(log, s.kafka.Servers)
+
+	var counts ingest.Counts
+	begun := time.Now()
+	progress := showProgress(stderr, &counts)
+	err = ingest.Run(ctx, stop, ingest.Options{
+		Path: s.source(), Stdin: stdin, Rejects: s.rejectsPath(), Rate: s.rate, Limit: s.limit, Compression: s.compression(), Log: log,
+	}, sink, partitions, &counts)
+	progress.end()
+	summarise(stdout, &counts, time.Since(begun), s.rejectsPath())
+	if errors.Is(err, ingest.ErrInterrupted) {
+		return fmt.Errorf("%w after %d rows; all of them are acknowledged or rejected", err, counts.Read.Load())
+	}
+	if err != nil {
+		return fmt.Errorf("%w (%d of %d rows read were not acknowledged)", err, counts.Read.Load()-counts.Sent.Load()-counts.Rejected.Load(), counts.Read.Load())
+	}
+	return nil
+}
+
+func summarise(out io.Writer, c *ingest.Counts, took time.Duration, rejects string) {
+	fmt.Fprintf(out, "read      %d\nsent      %d\nrejected  %d\nseconds   %.2f\nevents/s  %.0f\n",
+		c.Read.Load(), c.Sent.Load(), c.Rejected.Load(), took.Seconds(), float64(c.Sent.Load())/max(took.Seconds(), 1e-9))
+	if c.Rejected.Load() > 0 {
+		fmt.Fprintf(out, "rejects   %s\n", rejects)
+	}
+}
+
+// stopEither is done with the first step of a shutdown already: nothing has begun that would have to be finished.
+func stopEither(ctx, stop context.Context) context.Context {
+	either, cancel := context.WithCancel(ctx)
+	context.AfterFunc(stop, cancel)
+	return either
+}

@@ -1,0 +1,84 @@
+package main
+
+import (
+	"io"
+	"log/slog"
+	"maps"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"cartwheel/internal/config"
+	"cartwheel/internal/kafka"
+	"cartwheel/internal/logging"
+)
+
+type logger = *slog.Logger
+
+// settings are the producer's, from defaults, environment and flags.
+type settings struct {
+	kafka       kafka.Config
+	logging     logging.Config
+	file        string
+	dataDir     string
+	rejects     string
+	topic       string
+	codec       string
+	rate        float64
+	limit       int64
+	createTopic bool
+	partitions  int
+	replication int
+}
+
+func parse(args []string, getenv func(string) string, out io.Writer) (*settings, error) {
+	s := &settings{}
+	f := config.New("producer", "brings the events of a CSV file into a Kafka topic.", out)
+	f.StringVar(&s.file, "file", "", "CSV `file` to read, plain, .gz or .zst; - is standard input (default DATA_DIR/raw/events.csv)")
+	f.StringVar(&s.dataDir, "data-dir", "data", "`folder` of the data")
+	f.Env("data-dir", "DATA_DIR")
+	f.StringVar(&s.rejects, "rejects", "", "`file` for rows that are no events, with line number and reason (default the source's name with .rejects.csv)")
+	f.StringVar(&s.topic, "topic", "retail.events.v1", "Kafka `topic`")
+	f.Env("topic", "KAFKA_TOPIC")
+	f.BoolVar(&s.createTopic, "create-topic", false, "make the topic if it does not exist")
+	f.IntVar(&s.partitions, "partitions", 6, "`number` of partitions of a topic that --create-topic makes")
+	f.IntVar(&s.replication, "replication", -1, "`number` of replicas of a topic that --create-topic makes; -1 is the broker's default")
+	f.StringVar(&s.codec, "compression", "none", "`codec` of the record batches: none, gzip, snappy, lz4 or zstd")
+	f.Env("compression", "KAFKA_COMPRESSION_TYPE")
+	f.Float64Var(&s.rate, "rate", 0, "rows per second; 0 is as fast as the broker takes them")
+	f.Int64Var(&s.limit, "limit", 0, "`rows` to read at most; 0 is all")
+	s.kafka.Declare(f)
+	s.logging.Declare(f)
+	if err := f.Parse(args, getenv); err != nil {
+		return nil, err
+	}
+	var p config.Problems
+	s.kafka.Check(&p)
+	_, known := kafka.Compressions[s.codec]
+	p.Check(known, "--compression %q is none of %s", s.codec, strings.Join(slices.Sorted(maps.Keys(kafka.Compressions)), ", "))
+	p.Check(s.topic != "", "--topic is empty")
+	p.Check(s.rate >= 0, "--rate %g is negative", s.rate)
+	p.Check(s.limit >= 0, "--limit %d is negative", s.limit)
+	p.Check(s.partitions > 0, "--partitions %d is not positive", s.partitions)
+	p.Check(s.replication == -1 || s.replication > 0, "--replication %d is neither positive nor -1", s.replication)
+	return s, p.Err()
+}
+
+func (s *settings) source() string {
+	if s.file == "" {
+		return filepath.Join(s.dataDir, "raw", "events.csv")
+	}
+	return s.file
+}
+
+func (s *settings) rejectsPath() string {
+	switch {
+	case s.rejects != "":
+		return s.rejects
+	case s.file == "-":
+		return filepath.Join(s.dataDir, "raw", "stdin.rejects.csv")
+	}
+	return s.source() + ".rejects.csv"
+}
+
+func (s *settings) compression() kafka.Compression { return kafka.Compressions[s.codec] }
