@@ -96,7 +96,7 @@ retry() {
     if "$@"; then return; fi
     if [ "$try" -lt 3 ]; then
       say "$what: attempt $try of 3 did not work, trying again"
-      sleep $((try * 2))
+      sleep "$try"
     fi
   done
   die "$what: three attempts did not work. What went wrong is said above; nothing half-fetched is kept or used."
@@ -154,8 +154,7 @@ require_java() {
 find_java() {
   local java properties version
   java_found=''
-  for java in "${JAVA_HOME:+$JAVA_HOME/bin/java}" "$(command -v java || true)" \
-    /usr/lib/jvm/java-{17,21}-openjdk*/bin/java {/opt/homebrew,/usr/local}/opt/openjdk{@17,@21,}/bin/java; do
+  for java in "${JAVA_HOME:+$JAVA_HOME/bin/java}" "$(command -v java || true)" {/opt/homebrew,/usr/local}/opt/openjdk{@17,@21,}/bin/java; do
     [ -x "$java" ] || continue
     properties=$("$java" -XshowSettings:properties -version 2>&1) || continue # macOS has a java that only says it is none
     version=$(sed -n 's/^ *java.specification.version = //p' <<<"$properties")

@@ -1,0 +1,66 @@
+# Cartwheel's commands. `make` alone explains them.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+PROGRAMS := ./producer ./consumer ./api ./sparkjobs/train ./scripts/generate
+
+.PHONY: help setup up down status demo test test-unit test-integration lint fmt build compose-check clean
+
+help: ## This list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@printf '\n%s\n' 'Variables (environment or make NAME=value):'
+	@printf '  %-23s %s\n' \
+	  'DATA_DIR' 'where data lives (default data)' \
+	  'API_PORT' 'port of the API that make demo starts (default 8000)' \
+	  'RUNTIME_*' 'ports, folders and memory of Kafka and Spark: scripts/runtime help lists them' \
+	  'TEST_PORT_BASE' 'first of the eight ports that make test uses (default 19000)'
+
+setup: ## Fetch what everything else needs: Go modules, Kafka, Spark
+	go mod download
+	scripts/runtime fetch
+
+up: ## Start Kafka and Spark on this machine, without Docker
+	scripts/runtime up
+
+down: ## Stop Kafka, Spark and the demo's API; data stays
+	scripts/demo stop
+	scripts/runtime down
+
+status: ## What runs, and where (ends non-zero if something does not)
+	scripts/runtime status
+
+demo: ## The whole way on this machine: events, Kafka, batch files, training, API; leaves the services up
+	scripts/demo
+
+test: ## All tests: unit, then integration against a Kafka and Spark of their own
+	scripts/test
+
+test-unit: ## Only what needs nothing but Go
+	scripts/test unit
+
+test-integration: ## Only the second half of that
+	scripts/test integration
+
+lint: ## Formatting, vet, staticcheck; shellcheck where it is installed
+	@files=$$(git ls-files -z '*.go' | xargs -0 gofmt -l); [ -z "$$files" ] || { echo "not formatted (make fmt): $$files"; exit 1; }
+	go vet ./...
+	go vet -tags integration ./...
+	go tool staticcheck ./...
+	go tool staticcheck -tags integration ./...
+	@if command -v shellcheck >/dev/null; then git grep -lE '^#!.*bash|^# shellcheck shell' -- scripts .ci | xargs shellcheck -x; \
+	  else echo 'shellcheck is not installed: the shell scripts were not checked'; fi
+
+fmt: ## Format the Go code
+	@git ls-files -z '*.go' | xargs -0 gofmt -w
+
+build: ## Build the programs into bin/
+	go build -o bin/ $(PROGRAMS)
+
+compose-check: ## The same system on Docker: up, replay, train, ask, down
+	scripts/compose-check
+
+clean: ## Remove what builds and tests made; data and what runs stay
+	rm -rf bin .test
