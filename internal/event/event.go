@@ -90,6 +90,20 @@ func ValidateID(field, id string) error {
 	return nil
 }
 
+// Rule names in a word or two the rule that an error of Validate, ParseRow or ParseJSON says is broken, for counting by reason.
+func Rule(err error) string {
+	text := strings.TrimPrefix(err.Error(), ErrInvalid.Error()+": ")
+	word, _, _ := strings.Cut(text, " ")
+	switch word {
+	case "timestamp", "visitorid", "event", "itemid", "transactionid", "eventid":
+		return word
+	}
+	if strings.HasPrefix(text, "the message is not") || strings.HasPrefix(text, "text after") {
+		return "not JSON"
+	}
+	return "other"
+}
+
 // quote renders a value for a message: escaped, and cut so that a 10 MB field cannot flood a log.
 func quote(s string) string {
 	const most = 48

@@ -164,10 +164,17 @@ func (c *Client) dial(ctx context.Context) (*kafkago.Conn, error) {
 	return nil, fmt.Errorf("%w at %s: %w", ErrUnreachable, strings.Join(c.servers, ","), last)
 }
 
+// TopicSetting is one of the settings that Kafka keeps for each topic.
+type TopicSetting struct{ Name, Value string }
+
 // CreateTopic makes a topic unless it exists. A replication factor of -1 is the broker's default.
-func (c *Client) CreateTopic(ctx context.Context, topic string, partitions, replication int) error {
+func (c *Client) CreateTopic(ctx context.Context, topic string, partitions, replication int, settings ...TopicSetting) error {
+	var entries []kafkago.ConfigEntry
+	for _, s := range settings {
+		entries = append(entries, kafkago.ConfigEntry{ConfigName: s.Name, ConfigValue: s.Value})
+	}
 	res, err := c.kafka.CreateTopics(ctx, &kafkago.CreateTopicsRequest{Topics: []kafkago.TopicConfig{{
-		Topic: topic, NumPartitions: partitions, ReplicationFactor: replication,
+		Topic: topic, NumPartitions: partitions, ReplicationFactor: replication, ConfigEntries: entries,
 	}}})
 	if err == nil {
 		err = res.Errors[topic]
@@ -213,6 +220,27 @@ func Temporary(err error) bool {
 		return code.Temporary() || code == kafkago.UnknownTopicOrPartition || code == kafkago.NotLeaderForPartition || code == kafkago.Unknown
 	}
 	return !errors.Is(err, ErrCorrupt)
+}
+
+// IsOffsetOutOfRange tells whether a fetch asked for an offset that the partition does not hold.
+func IsOffsetOutOfRange(err error) bool { return errors.Is(err, kafkago.OffsetOutOfRange) }
+
+// IsTooLarge tells whether a topic refused a batch for its size.
+func IsTooLarge(err error) bool {
+	return errors.Is(err, kafkago.MessageSizeTooLarge) || errors.Is(err, kafkago.RecordListTooLarge)
+}
+
+// NewGroup joins a consumer group for one topic. Its first generation comes with Next.
+func (c *Client) NewGroup(id, topic string, session time.Duration) (*kafkago.ConsumerGroup, error) {
+	g, err := kafkago.NewConsumerGroup(kafkago.ConsumerGroupConfig{
+		ID: id, Topics: []string{topic}, Brokers: c.servers, Dialer: c.dialer,
+		SessionTimeout: session, HeartbeatInterval: session / 5, RebalanceTimeout: session, JoinGroupBackoff: 500 * time.Millisecond,
+		WatchPartitionChanges: true, StartOffset: kafkago.FirstOffset,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("joining group %s: %w", id, err)
+	}
+	return g, nil
 }
 
 func pause(ctx context.Context, d time.Duration) error {

@@ -78,6 +78,20 @@ func (f *Fetched) reset(offset int64) {
 // answer, offsets that hold no record included.
 func (f *Fetched) NextOffset() int64 { return f.next }
 
+// End is what NextOffset will be once everything has been read.
+func (f *Fetched) End() int64 {
+	end := f.next
+	for h := f.rest; len(h) >= batchHeader; {
+		length := posEpoch + int(binary.BigEndian.Uint32(h[posLength:]))
+		if length > len(h) || length < batchHeader {
+			break
+		}
+		end = max(end, int64(binary.BigEndian.Uint64(h[posBaseOffset:]))+int64(int32(binary.BigEndian.Uint32(h[posLastDelta:])))+1)
+		h = h[length:]
+	}
+	return end
+}
+
 // Next reads the next record into r, and returns false after the last. Records of aborted transactions and control records are
 // passed over, and so are those before the offset asked for, which the broker sends because it sends whole batches.
 func (f *Fetched) Next(r *Record) (bool, error) {

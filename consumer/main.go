@@ -1,0 +1,68 @@
+// Command consumer turns a Kafka topic into batch files. See consumer --help, and internal/batch for what it promises.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"cartwheel/internal/batch"
+	"cartwheel/internal/config"
+	"cartwheel/internal/kafka"
+	"cartwheel/internal/shutdown"
+)
+
+func main() {
+	stop, now, release := shutdown.Notify(context.Background())
+	code := run(now, stop, os.Args[1:], os.Getenv, os.Stdout, os.Stderr)
+	release()
+	os.Exit(code)
+}
+
+// run is the program: 0 when it ended as asked, 2 for a wrong setting, 1 otherwise.
+func run(ctx, stop context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) int {
+	s, err := parse(args, getenv, stderr)
+	if errors.Is(err, config.ErrHelp) {
+		return 0
+	}
+	if err != nil {
+		fmt.Fprintln(stderr, "consumer:", err)
+		return 2
+	}
+	log, err := s.logging.New(stderr)
+	if err != nil {
+		fmt.Fprintln(stderr, "consumer:", err)
+		return 2
+	}
+	if err := consume(ctx, stop, s, log, stdout); err != nil {
+		log.Error(err.Error())
+		if errors.Is(err, config.ErrUsage) {
+			return 2
+		}
+		return 1
+	}
+	return 0
+}
+
+func consume(ctx, stop context.Context, s *settings, log logger, stdout io.Writer) error {
+	opening, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(stop, cancel)()
+	client, err := kafka.Open(opening, s.kafka)
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+
+	var stats batch.Stats
+	begun := time.Now()
+	s.options.Log = log
+	err = batch.New(client, s.options, &stats).Run(ctx, stop)
+	took := time.Since(begun).Seconds()
+	fmt.Fprintf(stdout, "read      %d\nevents    %d\nbatches   %d\nrejected  %d\nseconds   %.2f\nevents/s  %.0f\n",
+		stats.Records.Load(), stats.Events.Load(), stats.Batches.Load(), stats.Dead.Load(), took, float64(stats.Events.Load())/took)
+	return err
+}

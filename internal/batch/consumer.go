@@ -1,0 +1,222 @@
+// Package batch turns a Kafka topic into batch files: CSV files that never change once they bear their names.
+//
+// It promises that every event of the topic is in exactly one batch file, whatever is killed, stopped, cut off or added in between,
+// because the files' names are the only truth about what has been consumed: a consumer starts after the last offset that the names
+// cover, and only one consumer at a time can give a file a name (see claim). Offsets are committed to Kafka as well, after the file,
+// for people and tools that look at the group; they are never read back. What cannot be understood is in the dead-letter topic, at
+// least once, before a batch file passes it by.
+//
+// It ends where the disk ends: batch files must not be changed, removed or mixed with another topic's.
+package batch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"sync/atomic"
+	"time"
+
+	kafkago "github.com/segmentio/kafka-go"
+	"golang.org/x/sync/errgroup"
+
+	"cartwheel/internal/kafka"
+)
+
+// Options say what to consume, and when to end.
+type Options struct {
+	Topic         string
+	GroupID       string
+	DataDir       string
+	BatchSize     int64         // offsets a file; files end at multiples of it
+	IdleTimeout   time.Duration // end after so long without a record, once everything is read; 0: never
+	FlushInterval time.Duration // the longest that an event waits in an unfinished file; 0: as long as it takes
+	Session       time.Duration // Kafka gives the partitions to others after so long without a sign of life
+	Log           *slog.Logger
+	OnStep        func(step string) // hears of the steps of publishing; for tests that end the program between two of them
+}
+
+// fencedAtMost is how often in a row a consumer lets itself be pushed out before it says that something is wrong.
+const fencedAtMost = 5
+
+// Consumer is one member of a consumer group.
+type Consumer struct {
+	client        *kafka.Client
+	topic         string
+	group         string
+	folder        string
+	batchSize     int64
+	idleTimeout   time.Duration
+	flushInterval time.Duration
+	session       time.Duration
+	log           *slog.Logger
+	onStep        func(string)
+
+	stats       *Stats
+	dead        deadTopic
+	lastRecord  atomic.Int64 // Unix nanoseconds
+	lastTrouble atomic.Int64 // Unix seconds
+}
+
+// New prepares a consumer; Run runs it.
+func New(client *kafka.Client, o Options, stats *Stats) *Consumer {
+	c := &Consumer{
+		client: client, topic: o.Topic, group: o.GroupID, folder: filepath.Join(o.DataDir, FolderName), batchSize: o.BatchSize,
+		idleTimeout: o.IdleTimeout, flushInterval: o.FlushInterval, session: o.Session, log: o.Log, onStep: o.OnStep, stats: stats,
+	}
+	c.dead.client, c.dead.name = client, o.Topic+DeadLetterSuffix
+	return c
+}
+
+// Run consumes until stop is done or, with an idle timeout, until nothing more comes; then it publishes what it has, and leaves the
+// group. When ctx is done it drops what is unfinished and returns at once. The topic must exist.
+func (c *Consumer) Run(ctx, stop context.Context) error {
+	if _, err := c.client.Partitions(ctx, c.topic); err != nil {
+		return err
+	}
+	if err := checkFolder(c.folder); err != nil {
+		return err
+	}
+	group, err := c.client.NewGroup(c.group, c.topic, c.session)
+	if err != nil {
+		return err
+	}
+	defer group.Close()
+	stop, idle := context.WithCancel(stop)
+	defer idle()
+	c.active()
+	fenced := 0
+	for {
+		next, cancel := context.WithCancel(ctx)
+		release := context.AfterFunc(stop, cancel)
+		gen, err := group.Next(next)
+		release()
+		cancel()
+		switch {
+		case ctx.Err() != nil:
+			return context.Cause(ctx)
+		case stop.Err() != nil:
+			return nil
+		case err != nil && kafka.Temporary(err):
+			c.troubled("joining the group", err)
+			continue
+		case err != nil:
+			return fmt.Errorf("joining group %s: %w", c.group, err)
+		}
+		before := c.stats.Batches.Load()
+		err = c.generation(ctx, stop, idle, group, gen)
+		switch {
+		case errors.Is(err, errFenced):
+			if fenced++; c.stats.Batches.Load() > before {
+				fenced = 1
+			}
+			if fenced >= fencedAtMost {
+				return fmt.Errorf("%w %d times in a row: is a consumer of another group writing to %s?", err, fenced, c.folder)
+			}
+			c.log.Warn("lost a partition; joining the group again", "reason", err)
+		case err != nil:
+			return err
+		case ctx.Err() != nil:
+			return context.Cause(ctx)
+		case stop.Err() != nil:
+			return nil
+		}
+	}
+}
+
+// generation consumes the partitions that the group has given this member, until they are taken away, or stop or ctx is done.
+func (c *Consumer) generation(ctx, stop context.Context, idle func(), group *kafkago.ConsumerGroup, gen *kafkago.Generation) error {
+	result := make(chan error, 1)
+	gen.Start(func(genCtx context.Context) { // the group moves on only when this has returned
+		ctx, cancel := context.WithCancel(ctx)
+		defer cancel()
+		defer context.AfterFunc(genCtx, cancel)()
+		err := c.consume(ctx, stop, idle, gen)
+		if err == nil && stop.Err() != nil && genCtx.Err() == nil {
+			// Returning now would make the group join once more before it leaves.
+			go group.Close()
+			<-genCtx.Done()
+		}
+		result <- err
+	})
+	return <-result
+}
+
+func (c *Consumer) consume(ctx, stop context.Context, idle func(), gen *kafkago.Generation) error {
+	assigned := gen.Assignments[c.topic]
+	commits := newCommitter(c, gen)
+	caughtUp := make([]atomic.Bool, len(assigned))
+	c.active()
+	c.stats.assigned(assigned)
+
+	work, cancel := context.WithCancel(ctx)
+	defer cancel()
+	g, work := errgroup.WithContext(work)
+	for i, a := range assigned {
+		p := &partition{
+			Consumer: c, id: a.ID, commit: commits.add, caughtUp: &caughtUp[i],
+			dead: &deadLetters{topic: &c.dead, source: c.topic, id: a.ID, stats: c.stats},
+		}
+		g.Go(func() error { return p.run(work, stop) })
+	}
+	helpers := errgroup.Group{}
+	done := make(chan struct{})
+	helpers.Go(func() error { commits.run(done); return nil })
+	helpers.Go(func() error { c.watchIdle(done, idle, caughtUp); return nil })
+	err := g.Wait()
+	if len(assigned) == 0 { // more members than partitions: wait for a change
+		select {
+		case <-ctx.Done():
+		case <-stop.Done():
+		}
+	}
+	close(done)
+	_ = helpers.Wait()
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		return nil // the generation ended; what was unfinished is read again by whoever has the partition now
+	}
+	return err
+}
+
+// watchIdle calls idle when every partition is read to its end and nothing has come for the idle timeout.
+func (c *Consumer) watchIdle(done <-chan struct{}, idle func(), caughtUp []atomic.Bool) {
+	if c.idleTimeout <= 0 {
+		return
+	}
+	tick := time.NewTicker(min(c.idleTimeout/4, 200*time.Millisecond))
+	defer tick.Stop()
+	for {
+		select {
+		case <-done:
+			return
+		case <-tick.C:
+		}
+		all := true
+		for i := range caughtUp {
+			all = all && caughtUp[i].Load()
+		}
+		if !all {
+			c.active()
+		} else if time.Since(time.Unix(0, c.lastRecord.Load())) >= c.idleTimeout {
+			idle()
+			return
+		}
+	}
+}
+
+func (c *Consumer) active() { c.lastRecord.Store(time.Now().UnixNano()) }
+
+func (c *Consumer) step(s string) {
+	if c.onStep != nil {
+		c.onStep(s)
+	}
+}
+
+// troubled warns of what is being repeated, but not with every attempt.
+func (c *Consumer) troubled(doing string, err error) {
+	now := time.Now().Unix()
+	if before := c.lastTrouble.Load(); now-before >= 10 && c.lastTrouble.CompareAndSwap(before, now) {
+		c.log.Warn("Kafka does not answer as it should; trying on", "doing", doing, "error", err)
+	}
+}
