@@ -1,0 +1,109 @@
+package recommend
+
+import (
+	"math"
+	"sync"
+
+	"gonum.org/v1/gonum/blas"
+	"gonum.org/v1/gonum/blas/blas64"
+	"gonum.org/v1/gonum/lapack/lapack64"
+)
+
+// Pair is an item and how strongly a visitor wants it: the rating that ALS is trained on.
+type Pair struct {
+	Item     int32
+	Strength float32
+}
+
+// Folder computes the factors of one visitor from what the visitor touched, for visitors that the training did not see: the step
+// that Spark's implicit ALS does for each of its own (Hu, Koren and Volinsky 2008, equation 4, with Spark's scaling of the
+// regularisation by the number of ratings).
+//
+// A Folder is never changed and may be shared.
+type Folder struct {
+	index    *Index
+	alpha    float64
+	regParam float64
+	gramian  []float64 // YᵀY over all items, upper triangle, row-major
+	systems  sync.Pool
+}
+
+// system is the room for one solution.
+type system struct {
+	a, b, y []float64
+}
+
+// NewFolder prepares to fold into the factors of an index, with the alpha and regParam that they were trained with.
+func NewFolder(x *Index, alpha, regParam float64) *Folder {
+	f := &Folder{index: x, alpha: alpha, regParam: regParam, gramian: make([]float64, x.rank*x.rank)}
+	f.systems.New = func() any {
+		return &system{a: make([]float64, x.rank*x.rank), b: make([]float64, x.rank), y: make([]float64, x.rank)}
+	}
+	gramian := symmetric(x.rank, f.gramian)
+	y := make([]float64, x.rank)
+	for p := range x.order {
+		widen(y, x.row(p))
+		blas64.Syr(1, vector(y), gramian)
+	}
+	return f
+}
+
+// Fold writes to dst, which has the index's rank, the visitor's factors x that solve
+//
+//	(YᵀY + Σ c·y·yᵀ + regParam·n·I) x = Σ (1+c)·y,  c = alpha·|strength|
+//
+// over the pairs' item factors y; n counts the positive strengths, and only they count on the right. Items without factors are
+// passed over. It reports false, and dst is of no use, where there is nothing to solve: no item with factors, or a system that is
+// singular, as without any regularisation it may be.
+func (f *Folder) Fold(dst []float32, pairs []Pair) bool {
+	s := f.systems.Get().(*system)
+	defer f.systems.Put(s)
+	copy(s.a, f.gramian)
+	clear(s.b)
+	rank := f.index.rank
+	a := symmetric(rank, s.a)
+	n := 0
+	for _, pair := range pairs {
+		row := f.index.Vector(pair.Item)
+		if row == nil {
+			continue
+		}
+		widen(s.y, row)
+		c := f.alpha * math.Abs(float64(pair.Strength))
+		blas64.Syr(c, vector(s.y), a)
+		if pair.Strength > 0 {
+			n++
+			blas64.Axpy(1+c, vector(s.y), vector(s.b))
+		}
+	}
+	if n == 0 {
+		return false
+	}
+	for i := range rank {
+		s.a[i*rank+i] += f.regParam * float64(n)
+	}
+	factor, ok := lapack64.Potrf(a)
+	if !ok {
+		return false
+	}
+	lapack64.Potrs(factor, blas64.General{Rows: rank, Cols: 1, Data: s.b, Stride: 1})
+	for i, x := range s.b {
+		dst[i] = float32(x)
+		if x := dst[i]; x-x != 0 {
+			return false
+		}
+	}
+	return true
+}
+
+func symmetric(n int, data []float64) blas64.Symmetric {
+	return blas64.Symmetric{N: n, Data: data, Stride: n, Uplo: blas.Upper}
+}
+
+func vector(data []float64) blas64.Vector { return blas64.Vector{N: len(data), Data: data, Inc: 1} }
+
+func widen(dst []float64, src []float32) {
+	for i, x := range src {
+		dst[i] = float64(x)
+	}
+}

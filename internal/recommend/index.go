@@ -1,0 +1,203 @@
+package recommend
+
+import (
+	"cmp"
+	"math"
+	"slices"
+
+	"github.com/viterin/vek/vek32"
+)
+
+// Scored is an item's number and its score.
+type Scored struct {
+	Item  int32
+	Score float64
+}
+
+// better orders by score, best first, and equal scores by item: answers do not depend on how they were searched for.
+func better(a, b Scored) int {
+	if c := cmp.Compare(b.Score, a.Score); c != 0 {
+		return c
+	}
+	return cmp.Compare(a.Item, b.Item)
+}
+
+// Index finds the items with the largest inner products with a query, exactly. Items lie in memory by descending norm: since
+// ⟨q,y⟩ ≤ ‖q‖‖y‖ (Cauchy and Schwarz), the first item whose bound is below the k-th best score ends the search, and with the
+// factors of ALS, whose norms differ a hundredfold, it ends early.
+//
+// An Index is never changed and may be shared.
+type Index struct {
+	rank     int
+	factors  []float32 // row p belongs to item order[p]
+	norms    []float32 // of the rows, descending, rounded up
+	order    []int32
+	position []int32 // by item: its row, or -1 if it has no factors
+}
+
+// NewIndex copies the factors: row i, at i*rank, is item i's. Rows of zeros are items without factors; they are not in the index.
+func NewIndex(factors []float32, rank int) *Index {
+	items := len(factors) / rank
+	exact := make([]float64, items)
+	x := &Index{rank: rank, position: make([]int32, items)}
+	for i := range items {
+		exact[i] = norm(factors[i*rank : (i+1)*rank])
+		x.position[i] = -1
+		if exact[i] > 0 {
+			x.order = append(x.order, int32(i))
+		}
+	}
+	slices.SortFunc(x.order, func(a, b int32) int {
+		return better(Scored{a, exact[a]}, Scored{b, exact[b]})
+	})
+	x.order = slices.Clip(x.order)
+	x.factors = make([]float32, 0, len(x.order)*rank)
+	x.norms = make([]float32, len(x.order))
+	for p, item := range x.order {
+		x.position[item] = int32(p)
+		x.norms[p] = roundUp(exact[item])
+		x.factors = append(x.factors, factors[int(item)*rank:int(item+1)*rank]...)
+	}
+	return x
+}
+
+// Len returns how many items have factors.
+func (x *Index) Len() int { return len(x.order) }
+
+// Rank returns the length of a row.
+func (x *Index) Rank() int { return x.rank }
+
+// Vector returns an item's factors, or nil if it has none.
+func (x *Index) Vector(item int32) []float32 {
+	if x.position[item] < 0 {
+		return nil
+	}
+	return x.row(int(x.position[item]))
+}
+
+func (x *Index) row(p int) []float32 { return x.factors[p*x.rank : (p+1)*x.rank : (p+1)*x.rank] }
+
+// Top replaces dst's contents by the k best items that skip does not hold, best first; fewer if there are fewer. It allocates only
+// if dst's capacity is below k. The query must have the index's rank and finite numbers.
+//
+// Scores are inner products in float64. A float32 product sorts out the items that cannot be among the best: its error is bounded
+// by rank·2⁻²⁴·‖q‖‖y‖ (Higham, Accuracy and Stability of Numerical Algorithms, section 3.1), and only items within that of the
+// k-th best are computed anew.
+func (x *Index) Top(dst []Scored, query []float32, k int, skip *Set) []Scored {
+	best := dst[:0]
+	if k <= 0 || len(x.order) == 0 {
+		return best
+	}
+	queryNorm := norm(query)
+	relative, absolute := floatError(x.rank, queryNorm)
+	safe := queryNorm*float64(x.norms[0]) < math.MaxFloat32/2 // no product or partial sum overflows float32
+	threshold, cut := math.Inf(-1), math.Inf(-1)
+	for p, rowNorm := range x.norms {
+		if float64(rowNorm) < cut {
+			break
+		}
+		row := x.row(p)
+		if safe && float64(vek32.Dot(query, row))+relative*float64(rowNorm)+absolute < threshold {
+			continue
+		}
+		candidate := Scored{x.order[p], dot(query, row)}
+		if candidate.Score < threshold || skip.Has(candidate.Item) {
+			continue
+		}
+		best = push(best, candidate, k)
+		if len(best) == k {
+			threshold = best[0].Score
+			cut = threshold / queryNorm * (1 - 1e-12) // 0/0 is NaN, which ends nothing
+		}
+	}
+	slices.SortFunc(best, better)
+	return best
+}
+
+// TopCosine is Top by the cosine between query and item, which no norm bounds: it looks at every item.
+func (x *Index) TopCosine(dst []Scored, query []float32, k int, skip *Set) []Scored {
+	best := dst[:0]
+	queryNorm := norm(query)
+	if k <= 0 || queryNorm == 0 || len(x.order) == 0 {
+		return best
+	}
+	relative, absolute := floatError(x.rank, queryNorm)
+	safe := queryNorm*float64(x.norms[0]) < math.MaxFloat32/2
+	threshold := math.Inf(-1)
+	for p, rowNorm := range x.norms {
+		row := x.row(p)
+		// threshold·‖y‖ with the norm rounded up is above the true one only if the threshold is positive; the margin covers that.
+		if safe && float64(vek32.Dot(query, row))+3*relative*float64(rowNorm)+absolute < threshold*queryNorm*float64(rowNorm) {
+			continue
+		}
+		candidate := Scored{x.order[p], dot(query, row) / queryNorm / norm(row)}
+		if candidate.Score < threshold || skip.Has(candidate.Item) {
+			continue
+		}
+		best = push(best, candidate, k)
+		if len(best) == k {
+			threshold = best[0].Score
+		}
+	}
+	slices.SortFunc(best, better)
+	return best
+}
+
+// push keeps the k best in a heap whose root is the worst of them.
+func push(heap []Scored, s Scored, k int) []Scored {
+	if len(heap) < k {
+		heap = append(heap, s)
+		for child := len(heap) - 1; child > 0; {
+			parent := (child - 1) / 2
+			if better(heap[parent], heap[child]) >= 0 {
+				break
+			}
+			heap[parent], heap[child] = heap[child], heap[parent]
+			child = parent
+		}
+		return heap
+	}
+	if better(s, heap[0]) >= 0 {
+		return heap
+	}
+	heap[0] = s
+	for parent := 0; ; {
+		child := 2*parent + 1
+		if child >= len(heap) {
+			return heap
+		}
+		if child+1 < len(heap) && better(heap[child+1], heap[child]) > 0 {
+			child++
+		}
+		if better(heap[parent], heap[child]) >= 0 {
+			return heap
+		}
+		heap[parent], heap[child] = heap[child], heap[parent]
+		parent = child
+	}
+}
+
+// floatError bounds the error of a float32 inner product with a query of that norm: relative·‖y‖ for rounding, plus absolute for
+// products too small for float32. The factor 2 covers the bound's own second-order terms.
+func floatError(rank int, queryNorm float64) (relative, absolute float64) {
+	return 2 * float64(rank) * 0x1p-24 * queryNorm, float64(rank) * 0x1p-125
+}
+
+func dot(a, b []float32) float64 {
+	b = b[:len(a)]
+	var s float64
+	for i, x := range a {
+		s += float64(x) * float64(b[i])
+	}
+	return s
+}
+
+func norm(a []float32) float64 { return math.Sqrt(dot(a, a)) }
+
+func roundUp(x float64) float32 {
+	y := float32(x)
+	if float64(y) < x {
+		y = math.Nextafter32(y, float32(math.Inf(1)))
+	}
+	return y
+}

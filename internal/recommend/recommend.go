@@ -1,0 +1,344 @@
+// Package recommend answers what to show: the best items for a visitor, for a session and beside an item, out of one model version.
+//
+// Answers are exact: an item's place follows from its score over the whole catalogue, and nothing is searched approximately. Items
+// that the model knows no factors of have score 0, as their inner product would, and come in the order of their popularity. So an
+// answer is as long as was asked for whenever that many items are eligible, whatever is filtered out.
+//
+// The package reads nothing and waits for nothing. A Recommender is made once for each version and shared by all requests.
+package recommend
+
+import (
+	"math"
+	"slices"
+	"sync"
+
+	"cartwheel/internal/model"
+)
+
+// How the items of an answer were found.
+const (
+	StrategyALS     = "als"     // by the visitor's factors, learned or folded in
+	StrategySession = "session" // by the items of a session
+	StrategySimilar = "similar" // by their likeness to an item
+	StrategyPopular = "popular" // by what everybody wants
+)
+
+// Recommender answers from one version.
+type Recommender struct {
+	visitors       *model.IDs
+	items          *model.IDs
+	visitorFactors []float32
+	seen           model.Seen
+	weights        map[string]float64
+	index          *Index
+	folder         *Folder
+	popular        map[string]ranking
+	factorless     []int32 // items without factors, most popular first
+	scratches      sync.Pool
+}
+
+// Options narrow and cut an answer.
+type Options struct {
+	Limit       int      // how many items
+	Offset      int      // how many of the best to pass over
+	IncludeSeen bool     // whether items that the visitor or session has touched may be shown
+	Exclude     []string // items that may not be shown; ids that do not exist are passed over
+	Only        []string // the only items that may be shown, if not nil
+}
+
+// Item is one recommended item.
+type Item struct {
+	ID    string
+	Score float64
+}
+
+// Answer is a list of items, best first.
+type Answer struct {
+	Strategy string
+	Items    []Item
+}
+
+// Click is one event of a session.
+type Click struct {
+	ItemID string
+	Event  string // a kind of event; what the version has no weight for counts as 1
+}
+
+// scratch is what a request needs while it is worked on.
+type scratch struct {
+	skip  *Set
+	only  *Set
+	query []float32
+	pairs []Pair
+	best  []Scored
+}
+
+// New prepares to answer from a version. It copies the items' factors into the order of search, so that the version may be let go.
+func New(v *model.Version) *Recommender {
+	p := v.Manifest.Parameters
+	r := &Recommender{visitors: v.Visitors, items: v.Items, visitorFactors: v.Factors.Visitors, seen: v.Seen, weights: p.EventWeights,
+		index: NewIndex(v.Factors.Items, v.Factors.Rank), popular: map[string]ranking{}}
+	r.folder = NewFolder(r.index, p.Alpha, p.RegParam)
+	for event, list := range v.Popular {
+		r.popular[event] = newRanking(list, v.Items.Len())
+	}
+	for _, item := range r.popular[model.PopularAll].order {
+		if r.index.Vector(item) == nil {
+			r.factorless = append(r.factorless, item)
+		}
+	}
+	r.scratches.New = func() any {
+		return &scratch{skip: NewSet(r.items.Len()), only: NewSet(r.items.Len()), query: make([]float32, r.index.rank)}
+	}
+	return r
+}
+
+// Visitor answers for a visitor: by the factors that were learned; for one who has a history but no factors, by factors folded in
+// from it; else by popularity.
+func (r *Recommender) Visitor(id string, o Options) Answer {
+	s := r.begin(o)
+	defer r.scratches.Put(s)
+	visitor, known := r.visitors.Number(id)
+	if !known {
+		return r.byPopularity(s, model.PopularAll, o)
+	}
+	items, strengths := r.seen.Of(visitor)
+	if !o.IncludeSeen {
+		for _, item := range items {
+			s.skip.Add(item)
+		}
+	}
+	if learned := r.learned(visitor); learned != nil {
+		return r.byFactors(s, StrategyALS, learned, o)
+	}
+	for i, item := range items {
+		s.pairs = append(s.pairs, Pair{item, strengths[i]})
+	}
+	if !r.folder.Fold(s.query, s.pairs) {
+		return r.byPopularity(s, model.PopularAll, o)
+	}
+	return r.byFactors(s, StrategyALS, s.query, o)
+}
+
+// Session answers for somebody of whom only the clicks of a session are known, oldest first. Items that the version does not know
+// are passed over; if none is left, or none has factors, the answer goes by popularity.
+func (r *Recommender) Session(clicks []Click, o Options) Answer {
+	s := r.begin(o)
+	defer r.scratches.Put(s)
+	for _, click := range clicks {
+		item, known := r.items.Number(click.ItemID)
+		if !known {
+			continue
+		}
+		if !o.IncludeSeen {
+			s.skip.Add(item)
+		}
+		weight, ok := r.weights[click.Event]
+		if !ok {
+			weight = 1
+		}
+		// Clicks on one item add up, as they do in training.
+		if i := slices.IndexFunc(s.pairs, func(p Pair) bool { return p.Item == item }); i >= 0 {
+			s.pairs[i].Strength += float32(weight)
+		} else {
+			s.pairs = append(s.pairs, Pair{item, float32(weight)})
+		}
+	}
+	if !r.folder.Fold(s.query, s.pairs) {
+		return r.byPopularity(s, model.PopularAll, o)
+	}
+	return r.byFactors(s, StrategySession, s.query, o)
+}
+
+// Similar answers with the items whose factors have the largest cosine with an item's; for an item without factors, by popularity.
+// It reports false if there is no such item.
+func (r *Recommender) Similar(id string, o Options) (Answer, bool) {
+	item, known := r.items.Number(id)
+	if !known {
+		return Answer{}, false
+	}
+	s := r.begin(o)
+	defer r.scratches.Put(s)
+	s.skip.Add(item)
+	query := r.index.Vector(item)
+	if query == nil {
+		return r.byPopularity(s, model.PopularAll, o), true
+	}
+	need := o.Offset + o.Limit
+	if o.Only == nil {
+		s.best = r.index.TopCosine(s.best, query, need, s.skip)
+	} else {
+		s.best = s.best[:0]
+		queryNorm := norm(query)
+		for _, item := range r.eligible(s, o.Only) {
+			if row := r.index.Vector(item); row != nil {
+				s.best = append(s.best, Scored{item, dot(query, row) / queryNorm / norm(row)})
+			}
+		}
+		slices.SortFunc(s.best, better)
+	}
+	return r.complete(s, StrategySimilar, o), true
+}
+
+// Popular answers with what everybody wants, counting one kind of event or model.PopularAll. It reports false if the version has
+// no such list.
+func (r *Recommender) Popular(event string, o Options) (Answer, bool) {
+	if _, ok := r.popular[event]; !ok {
+		return Answer{}, false
+	}
+	s := r.begin(o)
+	defer r.scratches.Put(s)
+	return r.byPopularity(s, event, o), true
+}
+
+// Known reports whether the version was trained on the visitor.
+func (r *Recommender) Known(visitorID string) bool {
+	_, known := r.visitors.Number(visitorID)
+	return known
+}
+
+// Visitors and Items return how many the version knows.
+func (r *Recommender) Visitors() int { return r.visitors.Len() }
+func (r *Recommender) Items() int    { return r.items.Len() }
+
+// begin takes room for a request and puts the excluded items into its skip set.
+func (r *Recommender) begin(o Options) *scratch {
+	s := r.scratches.Get().(*scratch)
+	s.skip.Clear()
+	s.only.Clear()
+	s.pairs = s.pairs[:0]
+	for _, id := range o.Exclude {
+		if item, known := r.items.Number(id); known {
+			s.skip.Add(item)
+		}
+	}
+	return s
+}
+
+// learned returns a visitor's factors, or nil where the training found none.
+func (r *Recommender) learned(visitor int32) []float32 {
+	row := r.visitorFactors[int(visitor)*r.index.rank : (int(visitor)+1)*r.index.rank]
+	for _, x := range row {
+		if x != 0 {
+			return row
+		}
+	}
+	return nil
+}
+
+// byFactors ranks by the inner product with the query.
+func (r *Recommender) byFactors(s *scratch, strategy string, query []float32, o Options) Answer {
+	need := o.Offset + o.Limit
+	if o.Only == nil {
+		s.best = r.index.Top(s.best, query, need, s.skip)
+	} else {
+		s.best = s.best[:0]
+		for _, item := range r.eligible(s, o.Only) {
+			if row := r.index.Vector(item); row != nil {
+				s.best = append(s.best, Scored{item, dot(query, row)})
+			}
+		}
+		slices.SortFunc(s.best, better)
+	}
+	return r.complete(s, strategy, o)
+}
+
+// complete makes an answer of s.best, the best items that have factors, and of the items that have none, whose score is 0: these
+// go before the first negative score.
+func (r *Recommender) complete(s *scratch, strategy string, o Options) Answer {
+	need := o.Offset + o.Limit
+	positive := len(s.best)
+	for positive > 0 && s.best[positive-1].Score < 0 {
+		positive--
+	}
+	if positive < need {
+		var fill []Scored
+		for _, item := range r.factorless {
+			if positive+len(fill) == need {
+				break
+			}
+			if !s.skip.Has(item) && (o.Only == nil || s.only.Has(item)) {
+				fill = append(fill, Scored{Item: item})
+			}
+		}
+		s.best = slices.Insert(s.best, positive, fill...)
+	}
+	return r.answer(strategy, s.best, o)
+}
+
+// byPopularity ranks by a list of popular items, then by number.
+func (r *Recommender) byPopularity(s *scratch, event string, o Options) Answer {
+	list := r.popular[event]
+	need := o.Offset + o.Limit
+	s.best = s.best[:0]
+	if o.Only != nil {
+		items := r.eligible(s, o.Only)
+		slices.SortFunc(items, func(a, b int32) int { return int(list.place[a]) - int(list.place[b]) })
+		for _, item := range items {
+			s.best = append(s.best, list.scored(item))
+		}
+		return r.answer(StrategyPopular, s.best, o)
+	}
+	for _, item := range list.order {
+		if len(s.best) == need {
+			break
+		}
+		if !s.skip.Has(item) {
+			s.best = append(s.best, list.scored(item))
+		}
+	}
+	return r.answer(StrategyPopular, s.best, o)
+}
+
+// eligible returns the numbers of the only items that may be shown, each once, and puts them into the only set.
+func (r *Recommender) eligible(s *scratch, only []string) []int32 {
+	items := make([]int32, 0, len(only))
+	for _, id := range only {
+		if item, known := r.items.Number(id); known && !s.skip.Has(item) && !s.only.Has(item) {
+			s.only.Add(item)
+			items = append(items, item)
+		}
+	}
+	return items
+}
+
+// answer cuts the page out of the ranked items and names them.
+func (r *Recommender) answer(strategy string, ranked []Scored, o Options) Answer {
+	ranked = ranked[min(o.Offset, len(ranked)):min(o.Offset+o.Limit, len(ranked))]
+	a := Answer{Strategy: strategy, Items: make([]Item, len(ranked))}
+	for i, s := range ranked {
+		a.Items[i] = Item{r.items.Name(s.Item), s.Score}
+	}
+	return a
+}
+
+// ranking is a list of popular items made as long as the catalogue: the items that are not on it follow with score 0.
+type ranking struct {
+	order  []int32
+	place  []int32 // by item: where it stands in order
+	scores []float64
+}
+
+func newRanking(list model.Popular, items int) ranking {
+	l := ranking{order: slices.Grow(slices.Clone(list.Items), items-len(list.Items)), place: make([]int32, items), scores: list.Scores}
+	for i := range l.place {
+		l.place[i] = math.MaxInt32
+	}
+	for i, item := range list.Items {
+		l.place[item] = int32(i)
+	}
+	for item := range l.place {
+		if l.place[item] == math.MaxInt32 {
+			l.place[item] = int32(len(l.order))
+			l.order = append(l.order, int32(item))
+		}
+	}
+	return l
+}
+
+func (l ranking) scored(item int32) Scored {
+	if place := l.place[item]; int(place) < len(l.scores) {
+		return Scored{item, l.scores[place]}
+	}
+	return Scored{Item: item}
+}

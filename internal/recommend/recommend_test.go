@@ -1,0 +1,291 @@
+package recommend_test
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"cartwheel/internal/model"
+	"cartwheel/internal/model/modeltest"
+	"cartwheel/internal/recommend"
+)
+
+func load(t testing.TB, spec modeltest.Spec) *recommend.Recommender {
+	t.Helper()
+	v, err := model.Load(modeltest.Write(t, t.TempDir(), spec))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return recommend.New(v)
+}
+
+// small has two tastes: items a1 to a3 lie along the first axis, b1 and b2 along the second; new1 and new2 have no factors.
+func small() modeltest.Spec {
+	return modeltest.Spec{
+		Name: "small", Rank: 2, Alpha: 40, RegParam: 0.01,
+		Visitors:       []string{"anna", "ben", "cold", "mute"},
+		VisitorFactors: [][]float32{{1, 0}, {0, 1}, nil, nil},
+		Items:          []string{"a1", "a2", "a3", "b1", "b2", "new1", "new2"},
+		ItemFactors:    [][]float32{{0.9, 0.1}, {0.8, 0}, {0.7, -0.2}, {0, 0.9}, {-0.1, 0.8}, nil, nil},
+		Seen: map[string][]modeltest.Pair{"anna": {{Item: "a1", Strength: 2}}, "ben": {{Item: "b1", Strength: 1}},
+			"cold": {{Item: "b2", Strength: 5}, {Item: "new1", Strength: 1}}},
+		Popular: map[string][]modeltest.Scored{
+			"all":         {{Item: "new2", Score: 9}, {Item: "a1", Score: 5}, {Item: "b1", Score: 4}},
+			"transaction": {{Item: "b2", Score: 3}}},
+		EventWeights: map[string]float64{"view": 1, "addtocart": 3, "transaction": 5},
+	}
+}
+
+func TestAnswers(t *testing.T) {
+	t.Parallel()
+	r := load(t, small())
+	all := recommend.Options{Limit: 100}
+	session := func(items ...string) func(recommend.Options) recommend.Answer {
+		return func(o recommend.Options) recommend.Answer {
+			var clicks []recommend.Click
+			for _, item := range items {
+				clicks = append(clicks, recommend.Click{ItemID: item, Event: "view"})
+			}
+			return r.Session(clicks, o)
+		}
+	}
+	visitor := func(id string) func(recommend.Options) recommend.Answer {
+		return func(o recommend.Options) recommend.Answer { return r.Visitor(id, o) }
+	}
+	popular := func(event string) func(recommend.Options) recommend.Answer {
+		return func(o recommend.Options) recommend.Answer { a, _ := r.Popular(event, o); return a }
+	}
+	similar := func(id string) func(recommend.Options) recommend.Answer {
+		return func(o recommend.Options) recommend.Answer { a, _ := r.Similar(id, o); return a }
+	}
+	for name, c := range map[string]struct {
+		ask      func(recommend.Options) recommend.Answer
+		options  recommend.Options
+		strategy string
+		items    []string
+	}{
+		"known visitor: seen left out, items without factors before negative scores": {visitor("anna"), all, "als", []string{"a2", "a3", "b1", "new2", "new1", "b2"}},
+		"seen included":                    {visitor("anna"), recommend.Options{Limit: 3, IncludeSeen: true}, "als", []string{"a1", "a2", "a3"}},
+		"second page":                      {visitor("anna"), recommend.Options{Limit: 2, Offset: 2}, "als", []string{"b1", "new2"}},
+		"page beyond the end":              {visitor("anna"), recommend.Options{Limit: 2, Offset: 50}, "als", nil},
+		"excluded":                         {visitor("anna"), recommend.Options{Limit: 2, Exclude: []string{"a2", "nothing"}}, "als", []string{"a3", "b1"}},
+		"only":                             {visitor("anna"), recommend.Options{Limit: 9, Only: []string{"b2", "new1", "a1", "a3", "a3", "nothing"}}, "als", []string{"a3", "new1", "b2"}},
+		"only what is excluded":            {visitor("anna"), recommend.Options{Limit: 9, Only: []string{"a2"}, Exclude: []string{"a2"}}, "als", nil},
+		"history without factors":          {visitor("cold"), recommend.Options{Limit: 1}, "als", []string{"b1"}},
+		"neither history nor factors":      {visitor("mute"), all, "popular", []string{"new2", "a1", "b1", "a2", "a3", "b2", "new1"}},
+		"unknown visitor":                  {visitor("nobody"), recommend.Options{Limit: 4}, "popular", []string{"new2", "a1", "b1", "a2"}},
+		"unknown visitor, only":            {visitor("nobody"), recommend.Options{Limit: 4, Only: []string{"b2", "b1", "a3"}}, "popular", []string{"b1", "a3", "b2"}},
+		"unknown visitor, page":            {visitor("nobody"), recommend.Options{Limit: 2, Offset: 1, Exclude: []string{"a1"}}, "popular", []string{"b1", "a2"}},
+		"session":                          {session("b1"), recommend.Options{Limit: 1}, "session", []string{"b2"}},
+		"session, seen included":           {session("b1"), recommend.Options{Limit: 2, IncludeSeen: true}, "session", []string{"b1", "b2"}},
+		"session of unknown items":         {session("nothing"), recommend.Options{Limit: 1}, "popular", []string{"new2"}},
+		"session of items without factors": {session("new2"), recommend.Options{Limit: 1}, "popular", []string{"a1"}},
+		"empty session":                    {session(), recommend.Options{Limit: 1}, "popular", []string{"new2"}},
+		"similar":                          {similar("b1"), all, "similar", []string{"b2", "a1", "a2", "new2", "new1", "a3"}},
+		"similar, only":                    {similar("b1"), recommend.Options{Limit: 9, Only: []string{"a3", "b1", "b2"}}, "similar", []string{"b2", "a3"}},
+		"similar to one without factors":   {similar("new2"), recommend.Options{Limit: 2}, "popular", []string{"a1", "b1"}},
+		"popular by transaction":           {popular("transaction"), recommend.Options{Limit: 3}, "popular", []string{"b2", "a1", "a2"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			a := c.ask(c.options)
+			var items []string
+			for _, item := range a.Items {
+				items = append(items, item.ID)
+			}
+			if a.Strategy != c.strategy || !slices.Equal(items, c.items) {
+				t.Errorf("got %s %v, want %s %v", a.Strategy, a.Items, c.strategy, c.items)
+			}
+		})
+	}
+	if _, ok := r.Popular("click", all); ok {
+		t.Error("there is a list of popular items for an unknown kind of event")
+	}
+	if _, ok := r.Similar("nothing", all); ok {
+		t.Error("an unknown item has similar ones")
+	}
+}
+
+func TestSessionWeighsEventsAsTheTrainingDid(t *testing.T) {
+	t.Parallel()
+	r := load(t, small())
+	o := recommend.Options{Limit: 1, IncludeSeen: true}
+	repeated := []recommend.Click{{ItemID: "a1", Event: "view"}, {ItemID: "a1", Event: "view"}, {ItemID: "a1", Event: "view"}}
+	bought := []recommend.Click{{ItemID: "a1", Event: "addtocart"}}
+	if a, b := r.Session(repeated, o), r.Session(bought, o); !slices.Equal(a.Items, b.Items) {
+		t.Errorf("three views give %v, one addtocart of weight 3 gives %v", a.Items, b.Items)
+	}
+	if a, b := r.Session(repeated, o), r.Session(repeated[:1], o); slices.Equal(a.Items, b.Items) {
+		t.Errorf("three views and one give the same scores %v", a.Items)
+	}
+}
+
+// Whatever is asked, the answer must be the page of a ranking computed here with none of the package's means.
+func TestAnswersEqualAReference(t *testing.T) {
+	t.Parallel()
+	random := rand.New(rand.NewPCG(3, 9))
+	for round := range 40 {
+		spec := modeltest.Random("x", uint64(round), 12, 1+random.IntN(60), 1+random.IntN(12))
+		r := load(t, spec)
+		pick := func() (ids []string) {
+			for range random.IntN(len(spec.Items) + 1) {
+				ids = append(ids, spec.Items[random.IntN(len(spec.Items))])
+			}
+			return ids
+		}
+		for v, id := range spec.Visitors {
+			o := recommend.Options{Limit: 1 + random.IntN(20), Offset: random.IntN(20), IncludeSeen: random.IntN(2) == 0}
+			if random.IntN(2) == 0 {
+				o.Exclude = pick()
+			}
+			if random.IntN(3) == 0 {
+				o.Only = append(pick(), "nothing")
+			}
+			if spec.VisitorFactors[v] == nil {
+				continue
+			}
+			got := r.Visitor(id, o).Items
+			want := reference(spec, v, o)
+			if len(got) != len(want) {
+				t.Fatalf("%+v: %d items, want %d", o, len(got), len(want))
+			}
+			for i := range got {
+				if got[i].ID != want[i].ID || math.Abs(got[i].Score-want[i].Score) > 1e-12 {
+					t.Fatalf("%+v: place %d is %v, want %v", o, i, got[i], want[i])
+				}
+			}
+		}
+	}
+}
+
+func reference(spec modeltest.Spec, visitor int, o recommend.Options) []recommend.Item {
+	type candidate struct {
+		recommend.Item
+		factorless bool
+		place      int
+	}
+	place := map[string]int{}
+	for i, s := range spec.Popular["all"] {
+		place[s.Item] = i - len(spec.Items)
+	}
+	var all []candidate
+	for i, id := range spec.Items {
+		touched := slices.ContainsFunc(spec.Seen[spec.Visitors[visitor]], func(p modeltest.Pair) bool { return p.Item == id })
+		if touched && !o.IncludeSeen || slices.Contains(o.Exclude, id) || o.Only != nil && !slices.Contains(o.Only, id) {
+			continue
+		}
+		c := candidate{Item: recommend.Item{ID: id}, factorless: spec.ItemFactors[i] == nil, place: i}
+		if p, ok := place[id]; ok && c.factorless {
+			c.place = p
+		}
+		for j, x := range spec.ItemFactors[i] {
+			c.Score += float64(x) * float64(spec.VisitorFactors[visitor][j])
+		}
+		all = append(all, c)
+	}
+	slices.SortFunc(all, func(a, b candidate) int { return cmp.Or(cmp.Compare(b.Score, a.Score), a.place-b.place) })
+	var page []recommend.Item
+	for i := o.Offset; i < len(all) && i < o.Offset+o.Limit; i++ {
+		page = append(page, all[i].Item)
+	}
+	return page
+}
+
+func TestFoldSolvesTheNormalEquation(t *testing.T) {
+	t.Parallel()
+	random := rand.New(rand.NewPCG(4, 4))
+	for round := range 50 {
+		rank, items := 1+random.IntN(20), 1+random.IntN(50)
+		factors := make([]float32, items*rank)
+		for i := range factors {
+			if i/rank%5 != 4 {
+				factors[i] = float32(random.NormFloat64())
+			}
+		}
+		alpha, regParam := random.Float64()*40, 0.01+random.Float64()
+		var pairs []recommend.Pair
+		for range random.IntN(12) {
+			pairs = append(pairs, recommend.Pair{Item: int32(random.IntN(items)), Strength: float32(random.IntN(8) - 2)})
+		}
+		x := make([]float32, rank)
+		ok := recommend.NewFolder(recommend.NewIndex(factors, rank), alpha, regParam).Fold(x, pairs)
+
+		// The equation's two sides, as Spark's ALS builds them.
+		left, right, n := make([]float64, rank), make([]float64, rank), 0
+		product := func(y []float32, times float64) {
+			var s float64
+			for i := range y {
+				s += float64(y[i]) * float64(x[i])
+			}
+			for i := range y {
+				left[i] += times * s * float64(y[i])
+			}
+		}
+		for item := range items {
+			product(factors[item*rank:(item+1)*rank], 1)
+		}
+		for _, p := range pairs {
+			y := factors[int(p.Item)*rank : int(p.Item+1)*rank]
+			if p.Item%5 == 4 {
+				continue
+			}
+			c := alpha * math.Abs(float64(p.Strength))
+			product(y, c)
+			if p.Strength > 0 {
+				n++
+				for i := range y {
+					right[i] += (1 + c) * float64(y[i])
+				}
+			}
+		}
+		if ok != (n > 0) {
+			t.Fatalf("round %d: solved is %v with %d positive pairs", round, ok, n)
+		}
+		if !ok {
+			continue
+		}
+		var scale float64
+		for _, b := range right {
+			scale = max(scale, math.Abs(b))
+		}
+		for i := range left {
+			left[i] += regParam * float64(n) * float64(x[i])
+			if math.Abs(left[i]-right[i]) > 1e-4*scale {
+				t.Fatalf("round %d, row %d: %v on the left, %v on the right", round, i, left[i], right[i])
+			}
+		}
+	}
+}
+
+func TestFoldRefusesASingularSystem(t *testing.T) {
+	t.Parallel()
+	folder := recommend.NewFolder(recommend.NewIndex([]float32{1, 0}, 2), 1, 0)
+	if folder.Fold(make([]float32, 2), []recommend.Pair{{Item: 0, Strength: 1}}) {
+		t.Error("one item of rank two without regularisation was solved")
+	}
+}
+
+func BenchmarkFold(b *testing.B) {
+	const rank, items = 64, 10_000
+	random := rand.New(rand.NewPCG(1, 1))
+	factors := make([]float32, items*rank)
+	for i := range factors {
+		factors[i] = float32(random.NormFloat64() / 30)
+	}
+	folder := recommend.NewFolder(recommend.NewIndex(factors, rank), 40, 0.1)
+	for _, n := range []int{1, 5, 20} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			b.ReportAllocs()
+			x, pairs := make([]float32, rank), make([]recommend.Pair, n)
+			for i := range pairs {
+				pairs[i] = recommend.Pair{Item: int32(i * 17), Strength: 1}
+			}
+			for b.Loop() {
+				folder.Fold(x, pairs)
+			}
+		})
+	}
+}
