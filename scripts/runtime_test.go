@@ -154,6 +154,20 @@ func TestRuntimeWithoutJava(t *testing.T) {
 	m.expect(1, "fetch spark", "python3 has no pip", "apt-get install python3-pip")
 }
 
+// Root on Debian is helped instead of told, and is told that it was.
+func TestRuntimeInstallsJavaWhereItMay(t *testing.T) {
+	t.Parallel()
+	m := newMachine(t)
+	m.program("id", "echo 0")
+	m.program("apt-cache", `[ "$2" = openjdk-21-jdk-headless ]`)
+	m.java("21")
+	if err := os.Rename(filepath.Join(m.path, "java"), filepath.Join(m.path, "java.package")); err != nil {
+		t.Fatal(err)
+	}
+	m.program("apt-get", fmt.Sprintf(`case "$*" in *openjdk-21-jdk-headless) mv %[1]s/java.package %[1]s/java ;; *) exit 1 ;; esac`, m.path))
+	m.expect(1, "fetch kafka", "installing openjdk-21-jdk-headless with apt-get", "installing maven with apt-get", "mvn is needed")
+}
+
 func TestRuntimeNeverUsesABrokenDownload(t *testing.T) {
 	t.Parallel()
 	m := newMachine(t)

@@ -59,7 +59,6 @@ spark.executor.memory                $spark_memory
 spark.driver.extraJavaOptions        -Djava.io.tmpdir=$dir/tmp
 spark.executor.extraJavaOptions      -Djava.io.tmpdir=$dir/tmp
 spark.executorEnv.OPENBLAS_NUM_THREADS 1
-spark.local.dir                      $dir/local
 spark.sql.warehouse.dir              file:$dir/warehouse
 spark.sql.catalogImplementation      in-memory
 spark.sql.session.timeZone           UTC
@@ -93,6 +92,9 @@ spark_environment() {
   local variable
   for variable in ${!SPARK_@}; do unset "$variable"; done
   export SPARK_HOME=$spark_home SPARK_CONF_DIR=$runtime_dir/spark/conf SPARK_LOCAL_IP=127.0.0.1
-  export SPARK_LOCAL_DIRS=$runtime_dir/spark/local SPARK_DAEMON_MEMORY=512m SPARK_DAEMON_JAVA_OPTS=-Djava.io.tmpdir=$runtime_dir/spark/tmp
+  export SPARK_LOCAL_DIRS=$runtime_dir/spark/local SPARK_DAEMON_MEMORY=512m
+  # Master, worker and history do little: a JVM made for short work starts them sooner and leaves the cores to the rest.
+  export SPARK_DAEMON_JAVA_OPTS="-XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Djava.io.tmpdir=$runtime_dir/spark/tmp"
+  export SPARK_LAUNCHER_OPTS="-XX:+UseSerialGC -XX:TieredStopAtLevel=1"
   export OPENBLAS_NUM_THREADS=1
 }
