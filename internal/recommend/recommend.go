@@ -191,6 +191,12 @@ func (r *Recommender) Popular(event string, o Options) (Answer, bool) {
 	return r.byPopularity(s, event, o), true
 }
 
+// HasPopular reports whether the version has a list of popular items for a kind of event.
+func (r *Recommender) HasPopular(event string) bool {
+	_, ok := r.popular[event]
+	return ok
+}
+
 // Known reports whether the version was trained on the visitor.
 func (r *Recommender) Known(visitorID string) bool {
 	_, known := r.visitors.Number(visitorID)

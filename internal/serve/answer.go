@@ -1,0 +1,66 @@
+package serve
+
+import (
+	"encoding/json"
+	"net/http"
+	"strconv"
+	"sync"
+	"unicode/utf8"
+
+	"github.com/gin-gonic/gin"
+
+	"cartwheel/internal/recommend"
+)
+
+var jsonType = []string{"application/json"}
+
+var buffers = sync.Pool{New: func() any { b := make([]byte, 0, 4096); return &b }}
+
+// answerItems writes a list of items. It is written by hand because it is most of what the server does.
+func answerItems(c *gin.Context, v *served, a recommend.Answer) {
+	buffer := buffers.Get().(*[]byte)
+	b := append((*buffer)[:0], `{"model_version":`...)
+	b = appendString(b, v.version)
+	b = append(b, `,"strategy":`...)
+	b = appendString(b, a.Strategy)
+	b = append(b, `,"items":[`...)
+	for i, item := range a.Items {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = append(b, `{"itemid":`...)
+		b = appendString(b, item.ID)
+		b = append(b, `,"score":`...)
+		b = strconv.AppendFloat(b, item.Score, 'g', -1, 64)
+		b = append(b, '}')
+	}
+	b = append(b, "]}\n"...)
+	header := c.Writer.Header()
+	header["Content-Type"] = jsonType
+	header["Content-Length"] = []string{strconv.Itoa(len(b))}
+	c.Writer.WriteHeader(http.StatusOK)
+	_, _ = c.Writer.Write(b) // whoever has gone away needs no answer
+	*buffer = b
+	buffers.Put(buffer)
+}
+
+// answerJSON writes anything else.
+func answerJSON(c *gin.Context, status int, body any) {
+	data, err := json.Marshal(body)
+	if err != nil {
+		panic(err) // an answer that cannot be encoded is a fault in this program
+	}
+	c.Data(status, "application/json", append(data, '\n'))
+}
+
+func appendString(b []byte, s string) []byte {
+	for i := 0; i < len(s); i++ {
+		if c := s[i]; c < 0x20 || c == '"' || c == '\\' || c >= utf8.RuneSelf {
+			quoted, _ := json.Marshal(s) // a string always has a JSON form
+			return append(b, quoted...)
+		}
+	}
+	b = append(b, '"')
+	b = append(b, s...)
+	return append(b, '"')
+}

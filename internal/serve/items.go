@@ -1,0 +1,94 @@
+package serve
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+
+	"github.com/gin-gonic/gin"
+
+	"cartwheel/internal/event"
+	"cartwheel/internal/model"
+)
+
+// visitorRecommendations answers GET /v1/visitors/{visitorid}/recommendations.
+func visitorRecommendations(c *gin.Context, v *served) {
+	id, ok := pathID(c, "visitorid")
+	if !ok {
+		return
+	}
+	values, bad := query(c, listParams...)
+	if bad == nil {
+		o, wrong := listOptions(values, false)
+		if bad = wrong; bad == nil {
+			answerItems(c, v, v.Visitor(id, o))
+			return
+		}
+	}
+	fail(c, http.StatusBadRequest, bad.field, bad.detail)
+}
+
+// popularItems answers GET /v1/items/popular.
+func popularItems(c *gin.Context, v *served) {
+	values, bad := query(c, "event", "limit", "offset", "exclude", "only")
+	if bad == nil {
+		o, wrong := listOptions(values, true)
+		if bad = wrong; bad == nil {
+			kind := model.PopularAll
+			if values.Has("event") {
+				kind = values.Get("event")
+			}
+			a, known := v.Popular(kind, o)
+			if known {
+				answerItems(c, v, a)
+				return
+			}
+			bad = &badField{"event", fmt.Sprintf("event is %s, but this version counts %s", show(kind), strings.Join(v.kinds(), ", "))}
+		}
+	}
+	fail(c, http.StatusBadRequest, bad.field, bad.detail)
+}
+
+// kinds lists the lists of popular items that the version has.
+func (v *served) kinds() []string {
+	kinds := []string{model.PopularAll}
+	for _, kind := range event.Kinds {
+		if v.HasPopular(kind) {
+			kinds = append(kinds, kind)
+		}
+	}
+	return kinds
+}
+
+// similarItems answers GET /v1/items/{itemid}/similar.
+func similarItems(c *gin.Context, v *served) {
+	id, ok := pathID(c, "itemid")
+	if !ok {
+		return
+	}
+	values, bad := query(c, "by", "limit", "offset", "exclude", "only")
+	if bad == nil {
+		o, wrong := listOptions(values, true)
+		by := "factors"
+		if values.Has("by") {
+			by = values.Get("by")
+		}
+		switch {
+		case wrong != nil:
+			bad = wrong
+		case by == "visits":
+			bad = &badField{"by", "similar items by visits are not available in this version; by=factors is"}
+		case by != "factors":
+			bad = &badField{"by", fmt.Sprintf("by is %s, not factors", show(by))}
+		default:
+			a, known := v.Similar(id, o)
+			if !known {
+				fail(c, http.StatusNotFound, "itemid", fmt.Sprintf("version %s does not know the item %s", v.version, show(id)))
+				return
+			}
+			answerItems(c, v, a)
+			return
+		}
+	}
+	fail(c, http.StatusBadRequest, bad.field, bad.detail)
+}

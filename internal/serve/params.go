@@ -1,0 +1,127 @@
+package serve
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/gin-gonic/gin"
+
+	"cartwheel/internal/event"
+	"cartwheel/internal/recommend"
+)
+
+const (
+	defaultLimit = 10
+	maxLimit     = 100
+	maxOffset    = 10_000
+	maxFilterIDs = 1000
+)
+
+// listParams are the query parameters of everything that returns items.
+var listParams = []string{"limit", "offset", "seen", "exclude", "only"}
+
+// query reads the query string: every parameter once, and none that this path does not know. A misspelt parameter that was passed
+// over would look like a wrong answer. exclude and only may come several times.
+func query(c *gin.Context, known ...string) (url.Values, *badField) {
+	if c.Request.URL.RawQuery == "" {
+		return nil, nil
+	}
+	values, err := url.ParseQuery(c.Request.URL.RawQuery)
+	if err != nil {
+		return nil, &badField{"", fmt.Sprintf("the query string cannot be read: %v", err)}
+	}
+	for name, all := range values {
+		if !slices.Contains(known, name) {
+			return nil, &badField{name, fmt.Sprintf("there is no parameter %s here, but %s", show(name), strings.Join(known, ", "))}
+		}
+		if len(all) > 1 && name != "exclude" && name != "only" {
+			return nil, &badField{name, fmt.Sprintf("%s is given %d times", name, len(all))}
+		}
+	}
+	return values, nil
+}
+
+// listOptions reads the parameters that every list of items has. includeSeen is what holds without the parameter seen.
+func listOptions(values url.Values, includeSeen bool) (recommend.Options, *badField) {
+	o := recommend.Options{Limit: defaultLimit, IncludeSeen: includeSeen}
+	if values == nil {
+		return o, nil
+	}
+	var bad *badField
+	if o.Limit, bad = whole(values, "limit", 1, maxLimit, defaultLimit); bad != nil {
+		return o, bad
+	}
+	if o.Offset, bad = whole(values, "offset", 0, maxOffset, 0); bad != nil {
+		return o, bad
+	}
+	if values.Has("seen") {
+		switch seen := values.Get("seen"); seen {
+		case "include":
+			o.IncludeSeen = true
+		case "exclude":
+			o.IncludeSeen = false
+		default:
+			return o, &badField{"seen", fmt.Sprintf("seen is %s, not include or exclude", show(seen))}
+		}
+	}
+	if o.Exclude, bad = idList(values, "exclude"); bad != nil {
+		return o, bad
+	}
+	o.Only, bad = idList(values, "only")
+	return o, bad
+}
+
+func whole(values url.Values, name string, least, most, otherwise int) (int, *badField) {
+	if !values.Has(name) {
+		return otherwise, nil
+	}
+	text := values.Get(name)
+	n, err := strconv.Atoi(text)
+	if err != nil || n < least || n > most || text[0] == '+' {
+		return 0, &badField{name, fmt.Sprintf("%s is %s, not a whole number between %d and %d", name, show(text), least, most)}
+	}
+	return n, nil
+}
+
+// idList reads ids between commas. An id that itself holds a comma cannot be named here.
+func idList(values url.Values, name string) ([]string, *badField) {
+	var ids []string
+	for _, list := range values[name] {
+		ids = append(ids, strings.Split(list, ",")...)
+	}
+	if len(ids) > maxFilterIDs {
+		return nil, &badField{name, fmt.Sprintf("%s names %d items, more than %d", name, len(ids), maxFilterIDs)}
+	}
+	for _, id := range ids {
+		if err := event.ValidateID("itemid", id); err != nil {
+			return nil, &badField{name, fmt.Sprintf("%s: %v", name, err)}
+		}
+	}
+	return ids, nil
+}
+
+// pathID reads an id out of the path.
+func pathID(c *gin.Context, name string) (string, bool) {
+	id, err := url.PathUnescape(c.Param(name))
+	if err == nil {
+		err = event.ValidateID(name, id)
+	}
+	if err != nil {
+		fail(c, http.StatusBadRequest, name, err.Error())
+		return "", false
+	}
+	return id, true
+}
+
+// show quotes what a client sent, cut so that no answer or log grows with it.
+func show(text string) string {
+	const most = 48
+	if len(text) > most {
+		return fmt.Sprintf("%q… (%d bytes)", text[:most], len(text))
+	}
+	return strconv.Quote(text)
+}

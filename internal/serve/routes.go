@@ -1,0 +1,56 @@
+package serve
+
+import (
+	"net/http"
+
+	"github.com/gin-gonic/gin"
+)
+
+func init() { gin.SetMode(gin.ReleaseMode) } // a global of gin's; its debug mode prints every route to standard output
+
+// routes builds the handler. Every path here is in the contract, and a test holds the two together.
+func (s *Server) routes() http.Handler {
+	e := gin.New()
+	// Nobody in front is trusted unless configured: a client must not choose the address it is known by.
+	if err := e.SetTrustedProxies(nil); err != nil {
+		panic(err) // nil is always accepted
+	}
+	e.HandleMethodNotAllowed = true
+	e.RedirectTrailingSlash = false
+	// Ids may hold any character, "/" and "%" among them: match the path as it was sent, and unescape the ids afterwards. gin's own
+	// unescaping is for queries and would make a space of "+".
+	e.UseEscapedPath = true
+	e.UnescapePathValues = false
+	e.Use(s.around)
+	e.NoRoute(func(c *gin.Context) {
+		fail(c, http.StatusNotFound, "", "there is nothing at this path; /openapi.yaml says what there is")
+	})
+	e.NoMethod(func(c *gin.Context) {
+		fail(c, http.StatusMethodNotAllowed, "", "this path answers "+c.Writer.Header().Get("Allow"))
+	})
+
+	e.GET("/healthz", s.healthz)
+	e.GET("/readyz", s.readyz)
+	e.GET("/metrics", gin.WrapH(s.metrics.handler()))
+	e.GET("/openapi.yaml", s.contract)
+	e.GET("/v1/models", s.models)
+	e.GET("/v1/visitors/:visitorid/recommendations", s.fromChampion(visitorRecommendations))
+	e.POST("/v1/sessions/recommendations", s.fromChampion(sessionRecommendations))
+	e.GET("/v1/items/popular", s.fromChampion(popularItems))
+	e.GET("/v1/items/:itemid/similar", s.fromChampion(similarItems))
+	return e
+}
+
+// fromChampion gives a handler the version that the request is answered from.
+func (s *Server) fromChampion(handle func(*gin.Context, *served)) gin.HandlerFunc {
+	return func(c *gin.Context) {
+		v := s.champion.current.Load()
+		if v == nil {
+			c.Header("Retry-After", "5")
+			fail(c, http.StatusServiceUnavailable, "", "no model version is loaded; train one first (go run ./sparkjobs/train), and see /readyz")
+			return
+		}
+		c.Writer.Header()["X-Model-Version"] = []string{v.version}
+		handle(c, v)
+	}
+}

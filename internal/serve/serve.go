@@ -1,0 +1,100 @@
+// Package serve answers HTTP requests from the champion among the model versions.
+//
+// It promises: an answer comes whole from one version and names it; a version that is damaged is never served, and the one before
+// it stays; every error is problem+json (RFC 9457); and a stop lets the requests in flight end. What is recommended, and why, is the
+// business of package recommend; what a version is, of package model.
+package serve
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Options say what a server works with.
+type Options struct {
+	DataDir  string
+	Contract []byte        // the OpenAPI document that is served
+	Poll     time.Duration // how often LATEST is looked at
+	Log      *slog.Logger
+}
+
+// The bounds of a connection. No answer takes a second; the rest is for slow networks.
+const (
+	readHeaderTimeout = 5 * time.Second
+	readTimeout       = 15 * time.Second
+	writeTimeout      = 20 * time.Second
+	idleTimeout       = 2 * time.Minute
+	// lameDuck is how long new requests are still answered after the stop, with "Connection: close" and readiness false, so that
+	// clients and load balancers leave by themselves.
+	lameDuck = 500 * time.Millisecond
+)
+
+// Server is one API.
+type Server struct {
+	options  Options
+	log      *slog.Logger
+	metrics  *metrics
+	champion *champion
+	handler  http.Handler
+	draining atomic.Bool
+}
+
+// New makes a server. It reads nothing yet.
+func New(o Options) *Server {
+	s := &Server{options: o, log: o.Log, metrics: newMetrics()}
+	s.champion = &champion{dir: s.modelsDir(), log: o.Log, metrics: s.metrics}
+	s.handler = s.routes()
+	return s
+}
+
+func (s *Server) modelsDir() string { return filepath.Join(s.options.DataDir, "models") }
+
+// Run serves on the listener until stop is done, then lets what is in flight end until ctx is done.
+func (s *Server) Run(ctx, stop context.Context, listener net.Listener) error {
+	server := &http.Server{
+		Handler:           s.handler,
+		ReadHeaderTimeout: readHeaderTimeout,
+		ReadTimeout:       readTimeout,
+		WriteTimeout:      writeTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    4 * maxHeaderBytes, // what is between gets an answer in problem+json; what is beyond, net/http's own
+		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
+	}
+	watching, stopWatching := context.WithCancel(stop)
+	var background sync.WaitGroup
+	background.Go(func() { s.champion.watch(watching, s.options.Poll) })
+	defer background.Wait()
+	defer stopWatching()
+
+	failed := make(chan error, 1)
+	background.Go(func() { failed <- server.Serve(listener) })
+	s.log.Info("serving", "addr", listener.Addr().String(), "models", s.modelsDir())
+	select {
+	case err := <-failed:
+		return fmt.Errorf("serving on %s: %w", listener.Addr(), err)
+	case <-stop.Done():
+	}
+
+	s.draining.Store(true)
+	s.log.Info("stopping: letting the requests in flight end")
+	select {
+	case <-time.After(lameDuck):
+	case <-ctx.Done():
+	}
+	if err := server.Shutdown(ctx); err != nil {
+		_ = server.Close()
+		if errors.Is(err, context.Canceled) {
+			err = context.Cause(ctx)
+		}
+		return fmt.Errorf("stopping: %w", err)
+	}
+	return nil
+}

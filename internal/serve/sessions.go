@@ -1,0 +1,109 @@
+package serve
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/gin-gonic/gin"
+
+	"cartwheel/internal/event"
+	"cartwheel/internal/recommend"
+)
+
+// maxSessionEvents bounds a session. Real ones are far shorter.
+const maxSessionEvents = 1000
+
+// sessionBody is what somebody did, oldest first: as events, or as the items of views.
+type sessionBody struct {
+	Events *[]sessionEvent `json:"events"`
+	Items  *[]id           `json:"items"`
+}
+
+type sessionEvent struct {
+	ItemID    id     `json:"itemid"`
+	Event     string `json:"event"`
+	Timestamp *int64 `json:"timestamp"`
+}
+
+// sessionRecommendations answers POST /v1/sessions/recommendations.
+func sessionRecommendations(c *gin.Context, v *served) {
+	values, bad := query(c, listParams...)
+	if bad != nil {
+		fail(c, http.StatusBadRequest, bad.field, bad.detail)
+		return
+	}
+	o, bad := listOptions(values, true)
+	if bad != nil {
+		fail(c, http.StatusBadRequest, bad.field, bad.detail)
+		return
+	}
+	var body sessionBody
+	if !readJSON(c, &body) {
+		return
+	}
+	clicks, bad := body.clicks()
+	if bad != nil {
+		fail(c, http.StatusBadRequest, bad.field, bad.detail)
+		return
+	}
+	answerItems(c, v, v.Session(clicks, o))
+}
+
+func (b *sessionBody) clicks() ([]recommend.Click, *badField) {
+	if (b.Events == nil) == (b.Items == nil) {
+		return nil, &badField{"events", `the body must have either "events" or "items", as an array`}
+	}
+	if b.Items != nil {
+		if len(*b.Items) > maxSessionEvents {
+			return nil, &badField{"items", fmt.Sprintf("items has %d entries, more than %d", len(*b.Items), maxSessionEvents)}
+		}
+		clicks := make([]recommend.Click, len(*b.Items))
+		for i, item := range *b.Items {
+			if err := event.ValidateID("itemid", string(item)); err != nil {
+				return nil, &badField{fmt.Sprintf("items[%d]", i), err.Error()}
+			}
+			clicks[i] = recommend.Click{ItemID: string(item), Event: event.View}
+		}
+		return clicks, nil
+	}
+	if len(*b.Events) > maxSessionEvents {
+		return nil, &badField{"events", fmt.Sprintf("events has %d entries, more than %d", len(*b.Events), maxSessionEvents)}
+	}
+	clicks := make([]recommend.Click, len(*b.Events))
+	for i, e := range *b.Events {
+		if e.Event == "" {
+			e.Event = event.View
+		}
+		field := fmt.Sprintf("events[%d]", i)
+		if err := event.ValidateID("itemid", string(e.ItemID)); err != nil {
+			return nil, &badField{field + ".itemid", err.Error()}
+		}
+		if !slices.Contains(event.Kinds, e.Event) {
+			return nil, &badField{field + ".event", fmt.Sprintf("event %s is none of %s", show(e.Event), strings.Join(event.Kinds, ", "))}
+		}
+		if e.Timestamp != nil && (*e.Timestamp <= 0 || *e.Timestamp > event.MaxTimestamp) {
+			return nil, &badField{field + ".timestamp", fmt.Sprintf("timestamp %d is not a Unix time in milliseconds", *e.Timestamp)}
+		}
+		clicks[i] = recommend.Click{ItemID: string(e.ItemID), Event: e.Event}
+	}
+	return clicks, nil
+}
+
+// id is an opaque id, which JSON may hold as a string or as a whole number.
+type id string
+
+func (i *id) UnmarshalJSON(data []byte) error {
+	if data[0] == '"' {
+		return json.Unmarshal(data, (*string)(i))
+	}
+	for _, c := range data {
+		if c < '0' || c > '9' {
+			return fmt.Errorf("an id is neither a string nor a whole number: %s", show(string(data)))
+		}
+	}
+	*i = id(data)
+	return nil
+}
