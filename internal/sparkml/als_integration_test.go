@@ -37,7 +37,7 @@ func TestALSFindsTheBlocks(t *testing.T) {
 		t.Fatal(err)
 	}
 	als := sparkml.NewALS()
-	als.Rank, als.ImplicitPrefs, als.RegParam, als.Alpha, als.NumUserBlocks, als.NumItemBlocks = 4, true, 0.01, 40, 2, 2
+	als.Rank, als.MaxIter, als.ImplicitPrefs, als.RegParam, als.Alpha, als.NumUserBlocks, als.NumItemBlocks = 2, 10, true, 0.01, 1, 2, 2
 	var reports int
 	model, err := als.Fit(spark.WithProgress(ctx, func(spark.Progress) { reports++ }), s, ratings)
 	if err != nil {

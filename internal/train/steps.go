@@ -1,0 +1,68 @@
+package train
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"cartwheel/internal/spark"
+
+	"golang.org/x/term"
+)
+
+// quiet is how long a step may go without a line where there is no terminal.
+const quiet = 15 * time.Second
+
+// Steps tells a person how far a training has come: on a terminal by a bar that Spark's own progress moves, elsewhere by a line when
+// a step ends and now and then while it runs.
+type Steps struct {
+	out      io.Writer
+	terminal bool
+}
+
+// NewSteps writes to out.
+func NewSteps(out io.Writer) *Steps {
+	f, ok := out.(*os.File)
+	return &Steps{out: out, terminal: ok && term.IsTerminal(int(f.Fd()))}
+}
+
+// Do runs one step, and says how long it took.
+func (s *Steps) Do(ctx context.Context, name string, step func(context.Context) error) error {
+	started := time.Now()
+	var mu sync.Mutex // progress may come from more than one goroutine
+	said := started
+	ctx = spark.WithProgress(ctx, func(p spark.Progress) {
+		mu.Lock()
+		defer mu.Unlock()
+		switch {
+		case s.terminal:
+			fmt.Fprintf(s.out, "\r\x1b[K%s %s  %s", bar(p), name, p)
+		case time.Since(said) >= quiet:
+			said = time.Now()
+			fmt.Fprintf(s.out, "%s: %s, %.0f s so far\n", name, p, time.Since(started).Seconds())
+		}
+	})
+	err := step(ctx)
+	mu.Lock()
+	defer mu.Unlock()
+	if s.terminal {
+		fmt.Fprint(s.out, "\r\x1b[K")
+	}
+	if err == nil {
+		fmt.Fprintf(s.out, "%s: %.1f s\n", name, time.Since(started).Seconds())
+	}
+	return err
+}
+
+func bar(p spark.Progress) string {
+	const width = 20
+	full := 0
+	if p.Tasks > 0 {
+		full = int(width * p.Completed / p.Tasks)
+	}
+	return "[" + strings.Repeat("#", full) + strings.Repeat(".", width-full) + "]"
+}
