@@ -56,7 +56,8 @@ type Consumer struct {
 	stats       *Stats
 	dead        deadTopic
 	lastRecord  atomic.Int64 // Unix nanoseconds
-	lastTrouble atomic.Int64 // Unix seconds
+	troubleFrom atomic.Int64 // Unix seconds; 0 while all is well
+	lastTrouble atomic.Int64 // Unix seconds, when it was last told of
 }
 
 // New prepares a consumer; Run runs it.
@@ -98,12 +99,13 @@ func (c *Consumer) Run(ctx, stop context.Context) error {
 			return context.Cause(ctx)
 		case stop.Err() != nil:
 			return nil
-		case err != nil && kafka.Temporary(err):
+		case err != nil && kafka.Rejoin(err):
 			c.troubled("joining the group", err)
 			continue
 		case err != nil:
 			return fmt.Errorf("joining group %s: %w", c.group, err)
 		}
+		c.fine()
 		before := c.stats.Batches.Load()
 		err = c.generation(ctx, stop, idle, group, gen)
 		switch {
@@ -213,10 +215,14 @@ func (c *Consumer) step(s string) {
 	}
 }
 
-// troubled warns of what is being repeated, but not with every attempt.
+// troubled warns of what is being repeated once it has lasted for a while, and then not with every attempt.
 func (c *Consumer) troubled(doing string, err error) {
 	now := time.Now().Unix()
-	if before := c.lastTrouble.Load(); now-before >= 10 && c.lastTrouble.CompareAndSwap(before, now) {
+	c.troubleFrom.CompareAndSwap(0, now)
+	before := c.lastTrouble.Load()
+	if now-c.troubleFrom.Load() >= 3 && now-before >= 10 && c.lastTrouble.CompareAndSwap(before, now) {
 		c.log.Warn("Kafka does not answer as it should; trying on", "doing", doing, "error", err)
 	}
 }
+
+func (c *Consumer) fine() { c.troubleFrom.Store(0) }

@@ -40,7 +40,7 @@ func ParseName(s string) (n Name, ok bool) {
 		numbers[i] = v
 	}
 	n = Name{Partition: int(numbers[0]), First: numbers[1], Last: numbers[2]}
-	return n, numbers[0] <= maxPartition && n.First <= n.Last && n.String() == s
+	return n, numbers[0] >= 0 && numbers[0] <= maxPartition && n.First >= 0 && n.First <= n.Last && n.String() == s
 }
 
 const maxPartition = 1<<31 - 1

@@ -292,7 +292,11 @@ func (p *partition) publish(ctx context.Context) error {
 func retry[T any](ctx context.Context, p *partition, call func() (T, error)) (T, error) {
 	for wait := 50 * time.Millisecond; ; wait = min(2*wait, time.Second) {
 		v, err := call()
-		if err == nil || ctx.Err() != nil || !kafka.Temporary(err) {
+		if err == nil {
+			p.fine()
+			return v, nil
+		}
+		if ctx.Err() != nil || !kafka.Temporary(err) {
 			return v, err
 		}
 		p.caughtUp.Store(false)

@@ -72,37 +72,31 @@ func (l *lineReader) readHeader() ([]byte, error) {
 // next fills buf with whole lines, at most maxRows of them, and returns io.EOF after the last.
 func (l *lineReader) next(buf []byte, maxRows int) (block, error) {
 	b := block{firstLine: l.pos.Line + 1}
-	for {
-		n := copy(buf, l.pending)
-		l.pending = l.pending[n:]
-		for n < len(buf) && !l.eof && (!l.live || bytes.IndexByte(buf[:n], '\n') < 0) {
-			m, err := l.r.Read(buf[n:])
-			n += m
-			if err = l.saw(err); err != nil {
-				return block{}, fmt.Errorf("after line %d: %w", l.pos.Line, err)
-			}
+	n := copy(buf, l.pending)
+	l.pending = l.pending[n:]
+	for n < len(buf) && !l.eof && (!l.live || bytes.IndexByte(buf[:n], '\n') < 0) {
+		m, err := l.r.Read(buf[n:])
+		n += m
+		if err = l.saw(err); err != nil {
+			return block{}, fmt.Errorf("after line %d: %w", l.pos.Line, err)
 		}
-		end := bytes.LastIndexByte(buf[:n], '\n') + 1
-		if end == 0 && n == len(buf) {
-			if err := l.skipLong(buf, &b); err != nil {
-				return block{}, err
-			}
-			return b, nil
-		}
-		if l.eof && len(l.pending) == 0 {
-			end = n // the last line need not end with a line feed
-		}
-		if n == 0 {
-			return block{}, io.EOF
-		}
-		data, rows, lines := cut(buf[:end], maxRows)
-		rest := buf[len(data):n]
-		l.pending = append(bytes.Clone(rest), l.pending...)
-		l.pos.Offset += int64(len(data))
-		l.pos.Line += int64(lines)
-		b.data, b.rows, b.end = data, rows, l.pos
-		return b, nil
 	}
+	if n == 0 {
+		return block{}, io.EOF
+	}
+	end := bytes.LastIndexByte(buf[:n], '\n') + 1
+	if end == 0 && n == len(buf) {
+		return b, l.skipLong(buf, &b)
+	}
+	if l.eof && len(l.pending) == 0 {
+		end = n // the last line need not end with a line feed
+	}
+	data, rows, lines := cut(buf[:end], maxRows)
+	l.pending = append(bytes.Clone(buf[len(data):n]), l.pending...)
+	l.pos.Offset += int64(len(data))
+	l.pos.Line += int64(lines)
+	b.data, b.rows, b.end = data, rows, l.pos
+	return b, nil
 }
 
 // skipLong passes over a line that begins with all of buf and rejects it.

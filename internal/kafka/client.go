@@ -21,7 +21,7 @@ const (
 
 var (
 	// ErrUnreachable is wrapped by errors that say no broker answered as it should.
-	ErrUnreachable = errors.New("Kafka cannot be reached")
+	ErrUnreachable = errors.New("no Kafka broker can be reached")
 	// ErrNoTopic is wrapped by errors that say a topic does not exist.
 	ErrNoTopic = errors.New("no such topic")
 )
@@ -138,7 +138,7 @@ func (c *Client) Partitions(ctx context.Context, topic string) (int, error) {
 		case err == nil && len(parts) > 0:
 			return len(parts), nil
 		case errors.Is(err, kafkago.UnknownTopicOrPartition), err == nil:
-			return 0, fmt.Errorf("%w: %s on %s (--create-topic makes it, and so does: kafka-topics.sh --bootstrap-server %s --create --topic %s --partitions 6)",
+			return 0, fmt.Errorf("%w: %s on %s (producer --create-topic makes it, and so does: kafka-topics.sh --bootstrap-server %s --create --topic %s --partitions 6)",
 				ErrNoTopic, topic, strings.Join(c.servers, ","), c.servers[0], topic)
 		case errors.Is(err, kafkago.InvalidTopic):
 			return 0, fmt.Errorf("%w: %q is not a valid topic name", ErrNoTopic, topic)
@@ -241,6 +241,20 @@ func (c *Client) NewGroup(id, topic string, session time.Duration) (*kafkago.Con
 		return nil, fmt.Errorf("joining group %s: %w", id, err)
 	}
 	return g, nil
+}
+
+// Rejoin tells whether a member that could not join its group may try again.
+func Rejoin(err error) bool {
+	var code kafkago.Error
+	if !errors.As(err, &code) {
+		return !errors.Is(err, kafkago.ErrGroupClosed)
+	}
+	switch code {
+	case kafkago.GroupAuthorizationFailed, kafkago.TopicAuthorizationFailed, kafkago.SASLAuthenticationFailed, kafkago.InvalidGroupId,
+		kafkago.InconsistentGroupProtocol, kafkago.InvalidSessionTimeout:
+		return false
+	}
+	return true
 }
 
 func pause(ctx context.Context, d time.Duration) error {

@@ -20,8 +20,6 @@ const DeliveryTimeout = 2 * time.Minute
 type Producer struct {
 	client *Client
 	topic  string
-	id     int64
-	epoch  int16
 	parts  []producerPartition
 	// OnRetry, if set, hears of every failed attempt that will be repeated.
 	OnRetry func(partition int, err error)

@@ -8,6 +8,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/twmb/franz-go/pkg/kfake"
@@ -101,11 +102,15 @@ type Message struct {
 // ReadAll returns everything that a topic holds.
 func ReadAll(t testing.TB, c *kafka.Client, topic string) []Message {
 	t.Helper()
-	list, err := readAll(t.Context(), c, topic)
-	if err != nil {
-		t.Fatal(err)
+	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+		list, err := readAll(t.Context(), c, topic)
+		if err == nil {
+			return list
+		}
+		if !kafka.Temporary(err) || time.Now().After(deadline) { // a client learns of a new topic within seconds
+			t.Fatal(err)
+		}
 	}
-	return list
 }
 
 func readAll(ctx context.Context, c *kafka.Client, topic string) ([]Message, error) {

@@ -1,0 +1,74 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	kafkago "github.com/segmentio/kafka-go"
+
+	"cartwheel/internal/kafka/kafkatest"
+)
+
+func TestConsumer(t *testing.T) {
+	t.Parallel()
+	suite(t, func(t *testing.T) string { _, addr := kafkatest.Start(t); return addr })
+}
+
+func committedOffset(t *testing.T, b *bench, partition int) int64 {
+	t.Helper()
+	c := &kafkago.Client{Addr: kafkago.TCP(strings.Split(b.addr, ",")...), Transport: &kafkago.Transport{}}
+	res, err := c.OffsetFetch(t.Context(), &kafkago.OffsetFetchRequest{GroupID: b.topic, Topics: map[string][]int{b.topic: {partition}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return res.Topics[b.topic][0].CommittedOffset
+}
+
+func TestWrongSettings(t *testing.T) {
+	t.Parallel()
+	for args, says := range map[string]string{
+		"--batch-size 0":               "--batch-size 0 is not positive",
+		"--idle-timeout 0s":            "--follow",
+		"--batch-size x":               "invalid value",
+		"--bootstrap-servers nonsense": `"nonsense" is not host:port`,
+		"--security-protocol TLS":      "PLAINTEXT, SSL, SASL_PLAINTEXT, SASL_SSL",
+		"--security-protocol SASL_SSL": "--sasl-username is empty",
+		"--sasl-username me":           "have no effect",
+		"--topic= --group-id=":         "--group-id is empty",
+		"--security-protocol SSL --ssl-ca-location /nowhere/ca.pem": "--ssl-ca-location",
+		"somewhere": "unexpected argument",
+	} {
+		var out, errs bytes.Buffer
+		if code := run(t.Context(), t.Context(), strings.Fields(args), func(string) string { return "" }, &out, &errs); code != 2 || !strings.Contains(errs.String(), says) {
+			t.Errorf("%s: code %d, %s", args, code, errs.String())
+		}
+	}
+}
+
+func TestUnreachableBrokerIsSaidInTime(t *testing.T) {
+	t.Parallel()
+	var out, errs bytes.Buffer
+	begun := time.Now()
+	code := run(t.Context(), t.Context(), []string{"--bootstrap-servers", "127.0.0.1:1", "--data-dir", t.TempDir()}, func(string) string { return "" }, &out, &errs)
+	if code != 1 || !strings.Contains(errs.String(), "127.0.0.1:1") || !strings.Contains(errs.String(), "is the broker running") {
+		t.Errorf("code %d, %s", code, errs.String())
+	}
+	if took := time.Since(begun); took > 15*time.Second {
+		t.Errorf("it took %s", took)
+	}
+}
+
+func TestMissingTopic(t *testing.T) {
+	t.Parallel()
+	_, addr := kafkatest.Start(t)
+	var out, errs bytes.Buffer
+	code := run(context.Background(), t.Context(), []string{"--data-dir", t.TempDir()}, func(name string) string {
+		return map[string]string{"KAFKA_BOOTSTRAP_SERVERS": addr, "KAFKA_TOPIC": "none"}[name]
+	}, &out, &errs)
+	if code != 1 || !strings.Contains(errs.String(), "no such topic: none") || !strings.Contains(errs.String(), "--create-topic") {
+		t.Errorf("code %d, %s", code, errs.String())
+	}
+}
