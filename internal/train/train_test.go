@@ -152,7 +152,7 @@ func TestMainRefusesWhatIsWrong(t *testing.T) {
 			if code != test.code {
 				t.Errorf("exit code %d, want %d", code, test.code)
 			}
-			if left, _ := filepath.Glob(filepath.Join(test.env["DATA_DIR"], "models", "*")); len(left) > 0 {
+			if left, _ := filepath.Glob(filepath.Join(test.env["DATA_DIR"], "models", "[^.]*")); len(left) > 0 {
 				t.Errorf("left behind: %v", left)
 			}
 			for _, want := range test.says {
