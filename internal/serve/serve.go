@@ -68,6 +68,7 @@ func (s *Server) Run(ctx, stop context.Context, listener net.Listener) error {
 		MaxHeaderBytes:    4 * maxHeaderBytes, // what is between gets an answer in problem+json; what is beyond, net/http's own
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 	}
+	s.log.Info("serving", "addr", listener.Addr().String(), "models", s.modelsDir())
 	watching, stopWatching := context.WithCancel(stop)
 	var background sync.WaitGroup
 	background.Go(func() { s.champion.watch(watching, s.options.Poll) })
@@ -76,7 +77,6 @@ func (s *Server) Run(ctx, stop context.Context, listener net.Listener) error {
 
 	failed := make(chan error, 1)
 	background.Go(func() { failed <- server.Serve(listener) })
-	s.log.Info("serving", "addr", listener.Addr().String(), "models", s.modelsDir())
 	select {
 	case err := <-failed:
 		return fmt.Errorf("serving on %s: %w", listener.Addr(), err)
