@@ -77,16 +77,21 @@ func (m *machine) bash(args ...string) (string, int) {
 	return out.String(), cmd.ProcessState.ExitCode()
 }
 
-// expect runs scripts/runtime and checks its exit code and what it must have said.
+// expect runs scripts/runtime with args (blank between them) and checks its exit code and what it must have said.
 func (m *machine) expect(code int, args string, said ...string) {
 	m.t.Helper()
-	out, got := m.bash(append([]string{"runtime"}, strings.Fields(args)...)...)
+	m.expectOf("runtime "+args, code, said...)
+}
+
+func (m *machine) expectOf(script string, code int, said ...string) {
+	m.t.Helper()
+	out, got := m.bash(strings.Fields(script)...)
 	if got != code {
-		m.t.Errorf("runtime %s: exit code %d, want %d; it said:\n%s", args, got, code, out)
+		m.t.Errorf("%s: exit code %d, want %d; it said:\n%s", script, got, code, out)
 	}
 	for _, want := range said {
 		if !strings.Contains(out, want) {
-			m.t.Errorf("runtime %s: does not say %q; it said:\n%s", args, want, out)
+			m.t.Errorf("%s: does not say %q; it said:\n%s", script, want, out)
 		}
 	}
 }
@@ -129,16 +134,42 @@ func TestRuntimeWithNothingStarted(t *testing.T) {
 func TestRuntimeNamesABusyPort(t *testing.T) {
 	t.Parallel()
 	m := newMachine(t)
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer listener.Close()
-	_, port, _ := net.SplitHostPort(listener.Addr().String())
+	port := busyPort(t)
 	m.set("RUNTIME_KAFKA_PORT", port)
 	m.set("RUNTIME_KAFKA_CONTROLLER_PORT", "1") // free, for nobody serves it
 	m.expect(1, "up kafka", "nothing was started", "port "+port+" is in use by", "set RUNTIME_KAFKA_PORT")
 	m.expect(3, "status kafka", "down")
+}
+
+func busyPort(t *testing.T) string {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { listener.Close() })
+	_, port, err := net.SplitHostPort(listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return port
+}
+
+func TestDemoRefusesBeforeItStartsAnything(t *testing.T) {
+	t.Parallel()
+	m := newMachine(t)
+	m.expectOf("demo fast", 2, `no command "fast"`)
+	m.expectOf("demo", 1, "go is needed", "apt-get install golang-go")
+	m.program("go", "echo go was called; exit 1")
+	m.expectOf("demo", 1, "curl is needed", "brew install curl")
+	m.program("curl", "exit 1")
+	m.set("API_PORT", "http")
+	m.expectOf("demo", 2, "API_PORT=http is not a port")
+	port := busyPort(t)
+	m.set("API_PORT", port)
+	m.expectOf("demo", 1, "port "+port+" is in use by", "set API_PORT")
+	m.set("TEST_PORT_BASE", "65530")
+	m.expectOf("test", 2, "TEST_PORT_BASE=65530")
 }
 
 func TestRuntimeWithoutJava(t *testing.T) {
@@ -230,6 +261,7 @@ func TestRuntimeStopsOnlyWhatItStarted(t *testing.T) {
 	}
 	write(birth)
 	m.expect(3, "status kafka", "not answering")
+	m.expect(1, "up kafka", "kafka is running, but not on RUNTIME_KAFKA_PORT=9092", "scripts/runtime down")
 	m.expect(0, "down")
 	<-ended // the test would hang, and fail by its timeout, if down had not ended it
 }

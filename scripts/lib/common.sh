@@ -45,11 +45,11 @@ port_owner() {
   printf '%s' "${owner:-another process (its owner may be another user)}"
 }
 
-# busy_ports prints one line for each "VARIABLE PORT" pair whose port is taken.
+# busy_ports prints a line, with a line break before it, for each "VARIABLE PORT" pair whose port is taken.
 busy_ports() {
   while [ $# -gt 0 ]; do
     if port_open "$2"; then
-      printf 'port %s is in use by %s; set %s to another port\n' "$2" "$(port_owner "$2")" "$1"
+      printf '\n  port %s is in use by %s; set %s to another port' "$2" "$(port_owner "$2")" "$1"
     fi
     shift 2
   done

@@ -48,7 +48,7 @@ download_kafka() {
 </project>
 POM
   # A repository of its own: a jar that was broken in the user's would be broken at every retry.
-  mvn -q -B -C -f "$part/pom.xml" -Dmaven.repo.local="$part/m2" \
+  mvn -q -B -C -Dstyle.color=never -f "$part/pom.xml" -Dmaven.repo.local="$part/m2" \
     org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies \
     -DincludeScope=runtime -DoutputDirectory="$part/libs" >&2 || return 1
   sum=$(cd "$part/libs" && sha256_lines -- *.jar | LC_ALL=C sort | sha256_lines | cut -d" " -f1) || return 1
