@@ -8,11 +8,12 @@ const (
 	itemsPerLeaf  = 60
 	atOpening     = 450 // permille of the items that are on the shelves from the first day
 	lastBirth     = 950 // permille of the arrivals after which no item appears
+	hits          = 150 // permille of the new items that tend to sell well at once
 	neighbourSpan = 5   // how far apart on the shelf alternatives stand
 )
 
-// catalogue is what the shop sells: items on shelves, one shelf a leaf category. Items appear as visitors arrive; a new one takes its
-// place among its shelf's best sellers and moves the rest down, and those at the end go out of sale. That is all the drift there is.
+// catalogue is what the shop sells: items on shelves, one shelf a leaf category. Items appear as visitors arrive; a new one takes a
+// place among what its shelf sells, moves the rest down, and those at the end go out of sale. That is all the drift there is.
 type catalogue struct {
 	visitors int
 	leaves   int
@@ -105,7 +106,10 @@ func (c *catalogue) appear(d dice) {
 	s := &c.shelves[c.leafOf[item]]
 	c.place[item] = int32(len(s.items))
 	s.items = append(s.items, item)
-	at := d.skewed(len(s.selling)+1, 2)
+	at := d.below(len(s.selling) + 1)
+	if d.chance(hits) {
+		at = d.skewed(len(s.selling)+1, 2)
+	}
 	s.selling = append(s.selling, 0)
 	copy(s.selling[at+1:], s.selling[at:])
 	s.selling[at] = item

@@ -1,7 +1,7 @@
 // Package synthetic is the model of a shop that never was: it invents visitors, items and what the ones did to the others, in the
 // schema of the RetailRocket data set and after its published figures, so that everything can be tried without that data.
 //
-// It promises: the same bytes for the same Settings on every machine (integer arithmetic and one PCG stream, no floating point, no
+// It promises: the same bytes for the same Settings on every 64-bit machine (integer arithmetic and one PCG stream, no floating point, no
 // map order); rows written as they are made, with about 8 bytes of memory a visitor, 20 an item, and 150 for each visitor who will come
 // back; exactly as many events, visitors, items and duplicate rows as Sizes says. It has structure worth learning: visitors have
 // tastes, sessions stay among related items, people return to what they saw, views lead to carts and carts to orders, items appear

@@ -62,7 +62,7 @@ func (t *trade) enter(k int, at int64) *visitor {
 	}
 	v.tastes[1] = t.catalogue.sibling(t.dice, v.tastes[0])
 	v.tastes[2] = t.catalogue.leaf(t.dice)
-	v.eager = []int{8, 8, 8, 8, 8, 8, 40, 40, 40, 160}[t.dice.below(10)]
+	v.eager = []int{20, 20, 20, 20, 20, 20, 20, 120, 120, 600}[t.dice.below(10)]
 	v.restive = []int{120, 250, 450}[t.dice.below(3)]
 	return v
 }
@@ -77,7 +77,8 @@ func (t *trade) act(v *visitor) row {
 		r.kind = event.AddToCart
 	case pay:
 		r.kind, r.order = event.Transaction, v.order
-		v.last, v.cart = v.cart[0], slices.Delete(v.cart, 0, 1)
+		v.last = v.cart[0]
+		v.cart = slices.Delete(v.cart, 0, 1)
 	}
 	r.item = t.catalogue.ids[v.last]
 	t.catalogue.sawItem(v.last)
@@ -125,10 +126,10 @@ func (t *trade) wanted(v *visitor) int32 {
 		return c.popular(d, t.taste(v))
 	}
 	switch {
-	case p < 230:
+	case p < 170:
 		return v.last
-	case p < 390:
-		return v.trail[d.below(len(v.trail))]
+	case p < 420 && len(v.trail) > 1:
+		return v.trail[d.below(len(v.trail)-1)]
 	case p < 800:
 		return c.neighbour(d, v.last)
 	case p < 950:
@@ -151,14 +152,14 @@ func (t *trade) decide(v *visitor, kind string) {
 			t.wait(v, t.dice.from(pauseBeforeCart))
 			return
 		}
-		if v.eager > 100 && t.dice.chance(t.steer(4, t.counts.OrderLines, realOrderLines)) { // bought without a cart
+		if v.eager > 500 && t.dice.chance(t.steer(4, t.counts.OrderLines, realOrderLines)) { // bought without a cart
 			t.addToCart(v)
 			t.checkOut(v)
 			return
 		}
 	case event.AddToCart:
 		t.addToCart(v)
-		if t.dice.chance(t.steer(300, t.counts.OrderLines, realOrderLines)) {
+		if t.dice.chance(t.steer(450, t.counts.OrderLines, realOrderLines)) {
 			t.checkOut(v)
 			return
 		}

@@ -60,7 +60,11 @@ func parse(args []string, getenv func(string) string, stderr io.Writer) (setting
 	if s.out == "" {
 		s.out = filepath.Join(s.dataDir, "raw", "events.csv")
 	}
+	s.out = filepath.Clean(s.out)
 	var wrong config.Problems
+	if info, err := os.Stat(s.out); err == nil {
+		wrong.Check(info.Mode().IsRegular(), "--out %s is not a file: name the events file itself, such as %s", s.out, filepath.Join(s.out, "events.csv"))
+	}
 	wrong.Check(s.Events >= 1 && s.Events <= synthetic.MaxEvents, "--events %d is not between 1 and %d", s.Events, synthetic.MaxEvents)
 	switch filepath.Base(s.out) {
 	case treeName, propertiesName, markerName:
@@ -82,7 +86,9 @@ func generate(ctx context.Context, s settings, stdout, stderr io.Writer) error {
 		}
 	}
 	started := time.Now()
-	m, err := write(ctx, s, progressOn(stderr, s.Events))
+	progress, clear := progressOn(stderr, s.Events)
+	m, err := write(ctx, s, progress)
+	clear()
 	if err != nil {
 		return err
 	}
@@ -169,22 +175,20 @@ func (p *part) abort() {
 	}
 }
 
-// progressOn shows how far the writing is, if a person is watching.
-func progressOn(stderr io.Writer, events int) func(rows int) {
+// progressOn shows how far the writing is, if a person is watching; clear takes it away again.
+func progressOn(stderr io.Writer, events int) (progress func(rows int), clear func()) {
 	f, ok := stderr.(*os.File)
 	if !ok || !term.IsTerminal(int(f.Fd())) {
-		return nil
+		return nil, func() {}
 	}
 	var last time.Time
-	return func(rows int) {
+	progress = func(rows int) {
 		if now := time.Now(); now.Sub(last) > 100*time.Millisecond {
 			last = now
 			fmt.Fprintf(f, "\r%d of %d events (%d %%)", rows, events, rows*100/events)
 		}
-		if events-rows < 1<<14 {
-			fmt.Fprintf(f, "\r\x1b[K")
-		}
 	}
+	return progress, func() { fmt.Fprint(f, "\r\x1b[K") }
 }
 
 func beside(path, name string) string { return filepath.Join(filepath.Dir(path), name) }

@@ -73,7 +73,7 @@ func alreadyThere(s settings) (bool, error) {
 		case sum != m.SHA256[name]:
 			return false, fmt.Errorf("%s is not, or no longer, the file that %s describes; %s", path, markerName, hint)
 		case !same:
-			return false, fmt.Errorf("%s was generated with other settings (%d events, seed %d, generator version %d); %s",
+			return false, fmt.Errorf("%s belongs to another generated set (%d events, seed %d, generator version %d); %s",
 				path, m.Events, m.Seed, m.Generator, hint)
 		}
 		there++
