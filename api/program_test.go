@@ -97,7 +97,7 @@ func (l *lines) Write(p []byte) (int, error) {
 }
 
 // wait returns the next line with a message, parsed.
-func (l *lines) wait(t *testing.T, message string) map[string]any {
+func (l *lines) wait(t testing.TB, message string) map[string]any {
 	t.Helper()
 	deadline := time.After(20 * time.Second)
 	for {
