@@ -1,0 +1,156 @@
+//go:build integration
+
+package e2e
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+)
+
+const generated = 30_000
+
+// plant appends visitors with a plain taste: red ones and blue ones, each with eight of their colour's twelve items; and "planted",
+// with six red ones. It returns how many rows it wrote.
+func plant(t *testing.T, path string) (planted int) {
+	t.Helper()
+	var last int64
+	for _, row := range rows(t, path) {
+		at, err := strconv.ParseInt(row[0], 10, 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		last = max(last, at)
+	}
+	f, err := os.OpenFile(path, os.O_APPEND|os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// A month before the end, so that the hold-out of the latest events leaves them to the measured model, too.
+	at := last - int64(30*24*time.Hour/time.Millisecond)
+	write := func(visitor, event, item string) {
+		at += 1000
+		planted++
+		transaction := ""
+		if event == "transaction" {
+			transaction = fmt.Sprintf("order-%d.0", planted)
+		}
+		if _, err := fmt.Fprintf(f, "%d,%s,%s,%s,%s\n", at, visitor, event, item, transaction); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i := range 80 {
+		colour := []string{"red", "blue"}[i%2]
+		for k := range 8 {
+			item := fmt.Sprintf("%s-%d", colour, (i/2+k)%12)
+			write(fmt.Sprintf("%s-visitor-%d", colour, i), "view", item)
+			if k%3 == 0 {
+				write(fmt.Sprintf("%s-visitor-%d", colour, i), "transaction", item)
+			}
+		}
+	}
+	for k := range 6 {
+		write("planted", "view", fmt.Sprintf("red-%d", k))
+	}
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return planted
+}
+
+func TestFromFileToAnswers(t *testing.T) {
+	p := setUp(t)
+	source := filepath.Join(p.data, "raw", "events.csv")
+	p.run(t, "generate", "--events", strconv.Itoa(generated), "--seed", "7", "--out", source)
+	want := len(rows(t, source)) + plant(t, source)
+
+	p.run(t, "producer", "--create-topic")
+	p.run(t, "consumer", "--idle-timeout", "3s")
+
+	t.Run("every row arrives once", func(t *testing.T) {
+		arrived := p.batchRows(t)
+		ids := map[string]bool{}
+		for _, row := range arrived {
+			ids[row[5]] = true
+		}
+		if len(arrived) != want || len(ids) != want {
+			t.Fatalf("%d rows with %d event ids arrived, %d were sent", len(arrived), len(ids), want)
+		}
+		// What arrived is what was sent, field by field, whatever the order.
+		key := func(row []string) string { return strings.Join(row[:4], ",") }
+		sent := map[string]int{}
+		for _, row := range rows(t, source) {
+			sent[key(row)]++
+		}
+		for _, row := range arrived {
+			sent[key(row)]--
+		}
+		for k, n := range sent {
+			if n != 0 {
+				t.Errorf("%s: %d more sent than arrived", k, n)
+			}
+		}
+	})
+
+	flags := []string{"--rank", "16", "--iterations", "5"}
+	told := p.run(t, "train", flags...)
+	for _, figure := range []string{"ndcg@10", "recall@10", "hitrate@10", "popular"} {
+		if !strings.Contains(told, figure) {
+			t.Errorf("the training does not tell %s:\n%s", figure, told)
+		}
+	}
+	url := p.serve(t)
+	planted := url + "/v1/visitors/planted/recommendations?limit=4"
+
+	t.Run("a planted taste is found", func(t *testing.T) {
+		a := get(t, planted)
+		if a.Strategy != "als" {
+			t.Errorf("strategy %q, want als", a.Strategy)
+		}
+		for _, id := range a.ids() {
+			n, _ := strconv.Atoi(strings.TrimPrefix(id, "red-"))
+			if !strings.HasPrefix(id, "red-") || n < 6 {
+				t.Errorf("%s among the first four; want red items that the visitor has not seen: %v", id, a.ids())
+			}
+		}
+	})
+
+	t.Run("a stranger gets what is popular", func(t *testing.T) {
+		a, popular := get(t, url+"/v1/visitors/nobody/recommendations"), get(t, url+"/v1/items/popular")
+		if a.Strategy != "popular" || len(a.Items) != 10 || !slices.Equal(a.ids(), popular.ids()) {
+			t.Errorf("got %s %v, popular items are %v", a.Strategy, a.ids(), popular.ids())
+		}
+	})
+
+	t.Run("a second training takes over without a failed request", func(t *testing.T) {
+		before := get(t, planted).ModelVersion
+		l := startLoad(t, []string{planted, url + "/v1/visitors/nobody/recommendations", url + "/v1/items/popular"})
+		p.run(t, "train", flags...)
+		latest, err := os.ReadFile(filepath.Join(p.data, "models", "LATEST"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		after := strings.TrimSpace(string(latest))
+		deadline := time.After(time.Minute)
+		for l.seen(after) < 100 {
+			select {
+			case <-deadline:
+				t.Fatalf("the API serves %v a minute after %s became the champion", l.answers, after)
+			case <-time.After(50 * time.Millisecond):
+			}
+		}
+		l.stop()
+		l.done.Wait()
+		if len(l.failures) > 0 {
+			t.Errorf("%d requests failed, the first: %s", len(l.failures), l.failures[0])
+		}
+		if before == after || l.answers[before] == 0 || len(l.answers) != 2 {
+			t.Errorf("answers by version: %v; want some of %s, then of %s", l.answers, before, after)
+		}
+	})
+}
