@@ -197,3 +197,35 @@ func TestStartingOnADamagedVersion(t *testing.T) {
 		t.Errorf("/v1/models answered %s", a.body)
 	}
 }
+
+// A version is activated and rolled back by hand; one that is damaged changes nothing.
+func TestActivate(t *testing.T) {
+	t.Parallel()
+	p := startWith(t, shop("v1"))
+	modeltest.Write(t, p.models, shop("v2"))
+	broken := modeltest.Write(t, p.models, shop("v3"))
+	if err := os.Truncate(filepath.Join(broken, "als/userFactors/part-00000-test-c000.snappy.parquet"), 10); err != nil {
+		t.Fatal(err)
+	}
+	expect := func(version string) {
+		t.Helper()
+		if list := p.do(t, "GET", "/v1/items/popular", "").items(t); list.ModelVersion != version {
+			t.Errorf("answered from %s, want %s", list.ModelVersion, version)
+		}
+		if name, err := model.Champion(p.models); err != nil || name != version {
+			t.Errorf("LATEST names %s, %v, want %s", name, err, version)
+		}
+	}
+	for _, step := range []struct{ version, answer string }{
+		{"v2", `{"champion":"v2","previous":"v1"}`},
+		{"v1", `{"champion":"v1","previous":"v2"}`},
+		{"v1", `{"champion":"v1","previous":"v1"}`},
+	} {
+		if a := p.do(t, "POST", "/v1/models/"+step.version+"/activate", ""); a.status != 200 || strings.TrimSpace(string(a.body)) != step.answer {
+			t.Errorf("status %d: %s", a.status, a.body)
+		}
+		expect(step.version)
+	}
+	p.do(t, "POST", "/v1/models/v3/activate", "").problem(t, 409, "version", "10 bytes")
+	expect("v1")
+}

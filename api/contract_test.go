@@ -95,12 +95,26 @@ func TestContract(t *testing.T) {
 	const visitor, session = "/v1/visitors/anna/recommendations", "/v1/sessions/recommendations"
 	for _, path := range []string{visitor, visitor + "?limit=100&offset=10000&seen=include&exclude=a1,b1&only=a1,a2", "/v1/visitors/nobody/recommendations",
 		"/v1/items/popular", "/v1/items/popular?event=view&limit=3&only=a1", "/v1/items/a1/similar", "/v1/items/a1/similar?by=factors&offset=2", "/v1/items/nothing/similar",
-		"/v1/models", "/healthz", "/readyz", "/metrics", "/openapi.yaml"} {
+		visitor + "?explain=true", "/v1/visitors/nobody/recommendations?explain=true", "/v1/models", "/v1/models/v1", "/v1/models/nothing", "/healthz", "/readyz", "/metrics", "/openapi.yaml"} {
 		c.check(t, p, true, "GET", path, "")
 	}
 	for _, body := range []string{`{"items":["a1",7]}`, `{"items":[]}`, `{"events":[{"itemid":"a1"},{"itemid":9,"event":"transaction","timestamp":1433221332117}]}`} {
 		c.check(t, p, true, "POST", session+"?seen=exclude&limit=5", body)
 	}
+	const many, scores = "/v1/visitors/recommendations", "/v1/scores"
+	c.check(t, p, true, "POST", many+"?explain=true&limit=2", `{"visitorids":["anna",7,"nobody","anna"]}`)
+	c.check(t, p, true, "POST", scores, `{"visitorid":"anna","itemids":["a1","nothing",9]}`)
+	c.check(t, p, true, "POST", session+"?explain=true", `{"items":["a1","b1"]}`)
+	for _, version := range []string{"v0", "v1", "nothing"} {
+		c.check(t, p, true, "POST", "/v1/models/"+version+"/activate", "")
+	}
+	for _, body := range []string{`{}`, `{"visitorids":[]}`, `{"visitorids":[""]}`, `{"visitorids":"anna"}`} {
+		c.check(t, p, false, "POST", many, body)
+	}
+	for _, body := range []string{`{}`, `{"visitorid":"anna"}`, `{"visitorid":"anna","itemids":[]}`, `{"itemids":["a1"]}`, `{"visitorid":"","itemids":["a1"]}`} {
+		c.check(t, p, false, "POST", scores, body)
+	}
+	c.check(t, p, false, "GET", visitor+"?explain=yes", "")
 	for _, path := range []string{visitor + "?limit=0", visitor + "?limit=abc", visitor + "?seen=no", visitor + "?offset=-1", "/v1/items/popular?event=click",
 		"/v1/items/a1/similar?by=visits", "/v1/visitors/" + strings.Repeat("x", 129) + "/recommendations"} {
 		c.check(t, p, false, "GET", path, "")
@@ -109,6 +123,8 @@ func TestContract(t *testing.T) {
 		`{"events":[{"itemid":"a","event":"click"}]}`, `{"events":[{"itemid":"a","timestamp":0}]}`, `{"items":["a"],"x":1}`} {
 		c.check(t, p, false, "POST", session, body)
 	}
+	c.check(t, empty, true, "POST", many, `{"visitorids":["anna"]}`)
+	c.check(t, empty, true, "POST", scores, `{"visitorid":"anna","itemids":["a1"]}`)
 	for _, path := range []string{visitor, "/v1/items/popular", "/v1/items/a1/similar", "/v1/models", "/healthz", "/readyz"} {
 		c.check(t, empty, true, "GET", path, "")
 	}

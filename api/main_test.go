@@ -3,11 +3,13 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"net"
 	"net/http"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -63,6 +65,51 @@ func TestItems(t *testing.T) {
 	}
 }
 
+func TestManyVisitorsAreAnsweredAsOne(t *testing.T) {
+	t.Parallel()
+	p := startWith(t, shop("v1"))
+	a := p.do(t, "POST", "/v1/visitors/recommendations?limit=3&exclude=a3", `{"visitorids":["nobody","anna","ben","anna"]}`, "Content-Type", "application/json")
+	var many struct {
+		ModelVersion string `json:"model_version"`
+		Visitors     []struct {
+			VisitorID string `json:"visitorid"`
+			itemList
+		}
+	}
+	if err := json.Unmarshal(a.body, &many); err != nil || a.status != 200 || many.ModelVersion != "v1" || len(many.Visitors) != 4 {
+		t.Fatalf("status %d: %s", a.status, a.body)
+	}
+	for i, id := range []string{"nobody", "anna", "ben", "anna"} {
+		one := p.do(t, "GET", "/v1/visitors/"+id+"/recommendations?limit=3&exclude=a3", "").items(t)
+		if got := many.Visitors[i]; got.VisitorID != id || got.Strategy != one.Strategy || !reflect.DeepEqual(got.Items, one.Items) {
+			t.Errorf("%+v, but asked alone %s is answered %+v", got, id, one)
+		}
+	}
+}
+
+func TestScores(t *testing.T) {
+	t.Parallel()
+	p := startWith(t, shop("v1"))
+	for body, want := range map[string]string{
+		`{"visitorid":"anna","itemids":["b1","a2","nothing","a1","new","a2"]}`: `{"model_version":"v1","strategy":"als","scores":[{"itemid":"b1","score":0},{"itemid":"a2","score":0.800000011920929},` +
+			`{"itemid":"nothing","score":null},{"itemid":"a1","score":0.8999999761581421},{"itemid":"new","score":0},{"itemid":"a2","score":0.800000011920929}]}`,
+		`{"visitorid":77,"itemids":["a1",7]}`: `{"model_version":"v1","strategy":"popular","scores":[{"itemid":"a1","score":5},{"itemid":"7","score":null}]}`,
+	} {
+		if a := p.do(t, "POST", "/v1/scores", body, "Content-Type", "application/json"); a.status != 200 || strings.TrimSpace(string(a.body)) != want {
+			t.Errorf("status %d: %s", a.status, a.body)
+		}
+	}
+}
+
+func TestExplanation(t *testing.T) {
+	t.Parallel()
+	p := startWith(t, shop("v1"))
+	a := p.do(t, "POST", "/v1/sessions/recommendations?explain=true&limit=1&seen=exclude", `{"items":["b1"]}`, "Content-Type", "application/json")
+	if a.status != 200 || !strings.Contains(string(a.body), `"because":[{"itemid":"b1","share":1}]`) {
+		t.Errorf("status %d: %s", a.status, a.body)
+	}
+}
+
 func TestNumbersInBodiesAreIds(t *testing.T) {
 	t.Parallel()
 	spec := shop("v1")
@@ -111,6 +158,16 @@ func TestProblems(t *testing.T) {
 		{method: "GET", path: "/v1/visitors/" + long + "/recommendations", status: 400, field: "visitorid", says: "200 bytes"},
 		{method: "GET", path: "/v1/visitors/%00/recommendations", status: 400, field: "visitorid", says: "control character"},
 		{method: "GET", path: "/v1/visitors/%ff/recommendations", status: 400, field: "visitorid", says: "UTF-8"},
+		{method: "GET", path: visitor + "?explain=1", status: 400, field: "explain", says: "true or false"},
+		{method: "POST", path: "/v1/visitors/recommendations", body: `{"visitorids":[` + strings.Repeat(`1,`, 1000) + `1]}`, status: 400, field: "visitorids", says: "1001"},
+		{method: "POST", path: "/v1/visitors/recommendations", body: `{"visitorids":["a",""]}`, status: 400, field: "visitorids[1]", says: "empty"},
+		{method: "POST", path: "/v1/scores?limit=1", body: `{}`, status: 400, field: "limit", says: "no parameter"},
+		{method: "POST", path: "/v1/scores", body: `{"itemids":["a"]}`, status: 400, field: "visitorid", says: "empty"},
+		{method: "POST", path: "/v1/scores", body: `{"visitorid":"a"}`, status: 400, field: "itemids", says: "0 entries"},
+		{method: "GET", path: "/v1/models/v9", status: 404, field: "version", says: `"v9"`},
+		{method: "GET", path: "/v1/models/..%2Fv1", status: 404, field: "version", says: `"../v1"`},
+		{method: "POST", path: "/v1/models/v9/activate", status: 404, field: "version", says: `"v9"`},
+		{method: "GET", path: "/v1/models/v1/activate", status: 405, says: "POST"},
 		{method: "GET", path: "/v1/items/popular?event=click", status: 400, field: "event", says: "all, view"},
 		{method: "GET", path: "/v1/items/popular?seen=include", status: 400, field: "seen", says: "no parameter"},
 		{method: "GET", path: "/v1/items/nothing/similar", status: 404, field: "itemid", says: `"nothing"`},

@@ -58,6 +58,22 @@ func NewFolder(x *Index, alpha, regParam float64) *Folder {
 func (f *Folder) Fold(dst []float32, pairs []Pair) bool {
 	s := f.systems.Get().(*system)
 	defer f.systems.Put(s)
+	factor, ok := f.factorise(s, pairs)
+	if !ok {
+		return false
+	}
+	solve(factor, s.b)
+	for i, x := range s.b {
+		dst[i] = float32(x)
+		if x := dst[i]; x-x != 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// factorise builds the equation's two sides in s.a and s.b, and returns the Cholesky factor of the left one.
+func (f *Folder) factorise(s *system, pairs []Pair) (blas64.Triangular, bool) {
 	copy(s.a, f.gramian)
 	clear(s.b)
 	rank := f.index.rank
@@ -69,7 +85,7 @@ func (f *Folder) Fold(dst []float32, pairs []Pair) bool {
 			continue
 		}
 		widen(s.y, row)
-		c := f.alpha * math.Abs(float64(pair.Strength))
+		c := f.confidence(pair)
 		blas64.Syr(c, vector(s.y), a)
 		if pair.Strength > 0 {
 			n++
@@ -77,23 +93,19 @@ func (f *Folder) Fold(dst []float32, pairs []Pair) bool {
 		}
 	}
 	if n == 0 {
-		return false
+		return blas64.Triangular{}, false
 	}
 	for i := range rank {
 		s.a[i*rank+i] += f.regParam * float64(n)
 	}
-	factor, ok := lapack64.Potrf(a)
-	if !ok {
-		return false
-	}
-	lapack64.Potrs(factor, blas64.General{Rows: rank, Cols: 1, Data: s.b, Stride: 1})
-	for i, x := range s.b {
-		dst[i] = float32(x)
-		if x := dst[i]; x-x != 0 {
-			return false
-		}
-	}
-	return true
+	return lapack64.Potrf(a)
+}
+
+func (f *Folder) confidence(pair Pair) float64 { return f.alpha * math.Abs(float64(pair.Strength)) }
+
+// solve replaces b by the solution for the right side b.
+func solve(factor blas64.Triangular, b []float64) {
+	lapack64.Potrs(factor, blas64.General{Rows: len(b), Cols: 1, Data: b, Stride: 1})
 }
 
 func symmetric(n int, data []float64) blas64.Symmetric {

@@ -43,13 +43,15 @@ type Options struct {
 	Offset      int      // how many of the best to pass over
 	IncludeSeen bool     // whether items that the visitor or session has touched may be shown
 	Exclude     []string // items that may not be shown; ids that do not exist are passed over
+	Explain     bool     // whether each item is to say what carries its score
 	Only        []string // the only items that may be shown, if not nil
 }
 
 // Item is one recommended item.
 type Item struct {
-	ID    string
-	Score float64
+	ID      string
+	Score   float64
+	Because []Share // only if an explanation was asked for and there is one
 }
 
 // Answer is a list of items, best first.
@@ -103,21 +105,31 @@ func (r *Recommender) Visitor(id string, o Options) Answer {
 		return r.byPopularity(s, model.PopularAll, o)
 	}
 	items, strengths := r.seen.Of(visitor)
-	if !o.IncludeSeen {
-		for _, item := range items {
+	for i, item := range items {
+		s.pairs = append(s.pairs, Pair{item, strengths[i]})
+		if !o.IncludeSeen {
 			s.skip.Add(item)
 		}
 	}
-	if learned := r.learned(visitor); learned != nil {
-		return r.byFactors(s, StrategyALS, learned, o)
-	}
-	for i, item := range items {
-		s.pairs = append(s.pairs, Pair{item, strengths[i]})
-	}
-	if !r.folder.Fold(s.query, s.pairs) {
+	query := r.taste(s, visitor)
+	if query == nil {
 		return r.byPopularity(s, model.PopularAll, o)
 	}
-	return r.byFactors(s, StrategyALS, s.query, o)
+	return r.byFactors(s, StrategyALS, query, o)
+}
+
+// taste returns a known visitor's factors, learned or folded in from s.pairs, or nil if there is nothing to go by.
+func (r *Recommender) taste(s *scratch, visitor int32) []float32 {
+	row := r.visitorFactors[int(visitor)*r.index.rank : (int(visitor)+1)*r.index.rank]
+	for _, x := range row {
+		if x != 0 {
+			return row
+		}
+	}
+	if r.folder.Fold(s.query, s.pairs) {
+		return s.query
+	}
+	return nil
 }
 
 // Session answers for somebody of whom only the clicks of a session are known, oldest first. Items that the version does not know
@@ -221,17 +233,6 @@ func (r *Recommender) begin(o Options) *scratch {
 	return s
 }
 
-// learned returns a visitor's factors, or nil where the training found none.
-func (r *Recommender) learned(visitor int32) []float32 {
-	row := r.visitorFactors[int(visitor)*r.index.rank : (int(visitor)+1)*r.index.rank]
-	for _, x := range row {
-		if x != 0 {
-			return row
-		}
-	}
-	return nil
-}
-
 // byFactors ranks by the inner product with the query.
 func (r *Recommender) byFactors(s *scratch, strategy string, query []float32, o Options) Answer {
 	need := o.Offset + o.Limit
@@ -246,7 +247,11 @@ func (r *Recommender) byFactors(s *scratch, strategy string, query []float32, o 
 		}
 		slices.SortFunc(s.best, better)
 	}
-	return r.complete(s, strategy, o)
+	a := r.complete(s, strategy, o)
+	if o.Explain {
+		r.explain(s, a.Items)
+	}
+	return a
 }
 
 // complete makes an answer of s.best, the best items that have factors, and of the items that have none, whose score is 0: these
@@ -313,7 +318,7 @@ func (r *Recommender) answer(strategy string, ranked []Scored, o Options) Answer
 	ranked = ranked[min(o.Offset, len(ranked)):min(o.Offset+o.Limit, len(ranked))]
 	a := Answer{Strategy: strategy, Items: make([]Item, len(ranked))}
 	for i, s := range ranked {
-		a.Items[i] = Item{r.items.Name(s.Item), s.Score}
+		a.Items[i] = Item{ID: r.items.Name(s.Item), Score: s.Score}
 	}
 	return a
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"reflect"
 	"slices"
 	"testing"
 
@@ -115,10 +116,10 @@ func TestSessionWeighsEventsAsTheTrainingDid(t *testing.T) {
 	o := recommend.Options{Limit: 1, IncludeSeen: true}
 	repeated := []recommend.Click{{ItemID: "a1", Event: "view"}, {ItemID: "a1", Event: "view"}, {ItemID: "a1", Event: "view"}}
 	bought := []recommend.Click{{ItemID: "a1", Event: "addtocart"}}
-	if a, b := r.Session(repeated, o), r.Session(bought, o); !slices.Equal(a.Items, b.Items) {
+	if a, b := r.Session(repeated, o), r.Session(bought, o); !reflect.DeepEqual(a.Items, b.Items) {
 		t.Errorf("three views give %v, one addtocart of weight 3 gives %v", a.Items, b.Items)
 	}
-	if a, b := r.Session(repeated, o), r.Session(repeated[:1], o); slices.Equal(a.Items, b.Items) {
+	if a, b := r.Session(repeated, o), r.Session(repeated[:1], o); reflect.DeepEqual(a.Items, b.Items) {
 		t.Errorf("three views and one give the same scores %v", a.Items)
 	}
 }

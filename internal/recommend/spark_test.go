@@ -18,8 +18,8 @@ func TestFoldGivesSparksOwnFactors(t *testing.T) {
 	r := New(v)
 	folded, checked := make([]float32, v.Factors.Rank), 0
 	for visitor := range int32(v.Visitors.Len()) {
-		learned := r.learned(visitor)
-		if learned == nil {
+		learned := v.Factors.Visitors[int(visitor)*v.Factors.Rank : int(visitor+1)*v.Factors.Rank]
+		if norm(learned) == 0 {
 			continue
 		}
 		var pairs []Pair

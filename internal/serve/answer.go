@@ -21,7 +21,26 @@ func answerItems(c *gin.Context, v *served, a recommend.Answer) {
 	buffer := buffers.Get().(*[]byte)
 	b := append((*buffer)[:0], `{"model_version":`...)
 	b = appendString(b, v.version)
-	b = append(b, `,"strategy":`...)
+	b = append(b, ',')
+	b = appendList(b, a)
+	b = append(b, "}\n"...)
+	answerBytes(c, b)
+	*buffer = b
+	buffers.Put(buffer)
+}
+
+// answerBytes writes JSON that is ready.
+func answerBytes(c *gin.Context, b []byte) {
+	header := c.Writer.Header()
+	header["Content-Type"] = jsonType
+	header["Content-Length"] = []string{strconv.Itoa(len(b))}
+	c.Writer.WriteHeader(http.StatusOK)
+	_, _ = c.Writer.Write(b) // whoever has gone away needs no answer
+}
+
+// appendList appends the members "strategy" and "items".
+func appendList(b []byte, a recommend.Answer) []byte {
+	b = append(b, `"strategy":`...)
 	b = appendString(b, a.Strategy)
 	b = append(b, `,"items":[`...)
 	for i, item := range a.Items {
@@ -32,16 +51,23 @@ func answerItems(c *gin.Context, v *served, a recommend.Answer) {
 		b = appendString(b, item.ID)
 		b = append(b, `,"score":`...)
 		b = strconv.AppendFloat(b, item.Score, 'g', -1, 64)
+		if item.Because != nil {
+			b = append(b, `,"because":[`...)
+			for j, share := range item.Because {
+				if j > 0 {
+					b = append(b, ',')
+				}
+				b = append(b, `{"itemid":`...)
+				b = appendString(b, share.ID)
+				b = append(b, `,"share":`...)
+				b = strconv.AppendFloat(b, share.Share, 'g', -1, 64)
+				b = append(b, '}')
+			}
+			b = append(b, ']')
+		}
 		b = append(b, '}')
 	}
-	b = append(b, "]}\n"...)
-	header := c.Writer.Header()
-	header["Content-Type"] = jsonType
-	header["Content-Length"] = []string{strconv.Itoa(len(b))}
-	c.Writer.WriteHeader(http.StatusOK)
-	_, _ = c.Writer.Write(b) // whoever has gone away needs no answer
-	*buffer = b
-	buffers.Put(buffer)
+	return append(b, ']')
 }
 
 // answerJSON writes anything else.

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/debug"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -21,7 +22,7 @@ type served struct {
 	*recommend.Recommender
 	version  string
 	manifest *model.Manifest
-	loadedAt time.Time
+	loading  time.Duration
 }
 
 // champion follows LATEST: it loads the version that is named there beside the one in use, and swaps when all of it is sound.
@@ -31,7 +32,8 @@ type champion struct {
 	metrics *metrics
 	current atomic.Pointer[served]
 	fault   atomic.Pointer[string] // why the champion is not served, for people who ask /readyz
-	tried   attempt                // what was refused; used by one goroutine
+	mu      sync.Mutex             // one change of champion at a time
+	tried   attempt                // what was refused
 }
 
 // attempt tells one writing of LATEST from the next. A version never changes, so what was refused is tried again only when
@@ -57,6 +59,8 @@ func (c *champion) watch(ctx context.Context, every time.Duration) {
 
 // check brings the server to what LATEST says, or keeps it where it is and says why.
 func (c *champion) check() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	name, err := model.Champion(c.dir)
 	if errors.Is(err, fs.ErrNotExist) && c.current.Load() == nil {
 		c.explain(fmt.Sprintf("no version was trained yet: %s does not exist", filepath.Join(c.dir, model.LatestName)))
@@ -74,11 +78,13 @@ func (c *champion) check() {
 	if c.tried == try {
 		return
 	}
+	var next *served
 	if err == nil {
-		err = c.load(name)
+		next, err = c.load(name)
 	}
 	if err == nil {
 		c.tried = attempt{}
+		c.swap(next)
 		return
 	}
 	c.tried = try
@@ -91,23 +97,49 @@ func (c *champion) check() {
 	c.log.Error("champion refused", "version", name, "error", err, "serving", serving)
 }
 
-func (c *champion) load(name string) error {
+// activate makes a version the champion: served here first, so that LATEST never names what no server would serve. It returns
+// what was served before.
+func (c *champion) activate(name string) (previous *string, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if now := c.current.Load(); now != nil {
+		previous = &now.version
+	}
+	next := c.current.Load()
+	if next == nil || next.version != name {
+		if next, err = c.load(name); err != nil {
+			return nil, err
+		}
+	}
+	if err := model.SetChampion(c.dir, name); err != nil {
+		return nil, err
+	}
+	if next != c.current.Load() {
+		c.swap(next)
+	}
+	return previous, nil
+}
+
+func (c *champion) load(name string) (*served, error) {
 	begun := time.Now()
 	v, err := model.Load(filepath.Join(c.dir, name))
 	if err != nil {
-		return err
+		return nil, err
 	}
-	next := &served{Recommender: recommend.New(v), version: name, manifest: v.Manifest, loadedAt: begun.UTC()}
+	next := &served{Recommender: recommend.New(v), version: name, manifest: v.Manifest}
+	next.loading = time.Since(begun)
+	return next, nil
+}
+
+func (c *champion) swap(next *served) {
 	c.current.Store(next)
 	c.explain("")
-	took := time.Since(begun)
-	c.metrics.swapped(next, took)
-	c.log.Info("champion loaded", "version", name, "visitors", next.Visitors(), "items", next.Items(), "rank", v.Factors.Rank,
-		"seconds", took.Seconds())
+	c.metrics.swapped(next)
+	c.log.Info("champion loaded", "version", next.version, "visitors", next.Visitors(), "items", next.Items(),
+		"rank", next.manifest.Parameters.Rank, "seconds", next.loading.Seconds())
 	// What loading needed, and the version before, may be most of the memory: give it back now rather than when the next request
 	// happens to need some.
 	debug.FreeOSMemory()
-	return nil
 }
 
 func (c *champion) explain(fault string) {

@@ -11,23 +11,6 @@ import (
 	"cartwheel/internal/model"
 )
 
-// visitorRecommendations answers GET /v1/visitors/{visitorid}/recommendations.
-func visitorRecommendations(c *gin.Context, v *served) {
-	id, ok := pathID(c, "visitorid")
-	if !ok {
-		return
-	}
-	values, bad := query(c, listParams...)
-	if bad == nil {
-		o, wrong := listOptions(values, false)
-		if bad = wrong; bad == nil {
-			answerItems(c, v, v.Visitor(id, o))
-			return
-		}
-	}
-	fail(c, http.StatusBadRequest, bad.field, bad.detail)
-}
-
 // popularItems answers GET /v1/items/popular.
 func popularItems(c *gin.Context, v *served) {
 	values, bad := query(c, "event", "limit", "offset", "exclude", "only")

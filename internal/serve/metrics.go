@@ -44,13 +44,13 @@ func newMetrics() *metrics {
 	return m
 }
 
-func (m *metrics) swapped(now *served, took time.Duration) {
+func (m *metrics) swapped(now *served) {
 	m.loads.Inc()
 	m.version.Reset()
 	m.version.WithLabelValues(now.version).Set(1)
 	m.visitors.Set(float64(now.Visitors()))
 	m.items.Set(float64(now.Items()))
-	m.seconds.Set(took.Seconds())
+	m.seconds.Set(now.loading.Seconds())
 }
 
 // observe counts a request. The route is a pattern of the contract, never a path that a client made up.

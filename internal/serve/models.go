@@ -1,7 +1,11 @@
 package serve
 
 import (
+	"errors"
+	"fmt"
+	"io/fs"
 	"net/http"
+	"path/filepath"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -56,4 +60,65 @@ func (s *Server) models(c *gin.Context) {
 		list.Models = append(list.Models, e)
 	}
 	answerJSON(c, http.StatusOK, list)
+}
+
+// model answers GET /v1/models/{version} with the version's manifest.
+func (s *Server) model(c *gin.Context) {
+	if _, bad := query(c); bad != nil {
+		fail(c, http.StatusBadRequest, bad.field, bad.detail)
+		return
+	}
+	if m := s.manifest(c); m != nil {
+		answerJSON(c, http.StatusOK, m)
+	}
+}
+
+// manifest reads the manifest of the version that the path names, or answers why there is none.
+func (s *Server) manifest(c *gin.Context) *model.Manifest {
+	name, ok := pathID(c, "version")
+	if !ok {
+		return nil
+	}
+	err := model.CheckName(name)
+	if err == nil {
+		var m *model.Manifest
+		if m, err = model.ReadManifest(filepath.Join(s.modelsDir(), name)); err == nil {
+			return m
+		}
+	}
+	if errors.Is(err, fs.ErrNotExist) || model.CheckName(name) != nil {
+		fail(c, http.StatusNotFound, "version", fmt.Sprintf("there is no version %s; GET /v1/models lists what there is", show(name)))
+		return nil
+	}
+	fail(c, http.StatusConflict, "version", err.Error())
+	return nil
+}
+
+type activated struct {
+	Champion string  `json:"champion"`
+	Previous *string `json:"previous"` // what to activate to go back
+}
+
+// activate answers POST /v1/models/{version}/activate: the version is loaded, checked and served here before it becomes what every
+// server of these models is to serve.
+func (s *Server) activate(c *gin.Context) {
+	if _, bad := query(c); bad != nil {
+		fail(c, http.StatusBadRequest, bad.field, bad.detail)
+		return
+	}
+	m := s.manifest(c)
+	if m == nil {
+		return
+	}
+	previous, err := s.champion.activate(m.Version)
+	switch {
+	case errors.Is(err, model.ErrBadVersion):
+		fail(c, http.StatusConflict, "version", err.Error())
+	case err != nil:
+		s.log.Error("activating a version", "version", m.Version, "error", err)
+		fail(c, http.StatusInternalServerError, "", "the champion's name cannot be written; the log says why")
+	default:
+		c.Header("X-Model-Version", m.Version)
+		answerJSON(c, http.StatusOK, activated{Champion: m.Version, Previous: previous})
+	}
 }

@@ -21,8 +21,8 @@ const (
 	maxFilterIDs = 1000
 )
 
-// listParams are the query parameters of everything that returns items.
-var listParams = []string{"limit", "offset", "seen", "exclude", "only"}
+// listParams are the query parameters of lists of items for somebody.
+var listParams = []string{"limit", "offset", "seen", "exclude", "only", "explain"}
 
 // query reads the query string: every parameter once, and none that this path does not know. A misspelt parameter that was passed
 // over would look like a wrong answer. exclude and only may come several times.
@@ -66,6 +66,14 @@ func listOptions(values url.Values, includeSeen bool) (recommend.Options, *badFi
 			o.IncludeSeen = false
 		default:
 			return o, &badField{"seen", fmt.Sprintf("seen is %s, not include or exclude", show(seen))}
+		}
+	}
+	if values.Has("explain") {
+		switch explain := values.Get("explain"); explain {
+		case "true", "false":
+			o.Explain = explain == "true"
+		default:
+			return o, &badField{"explain", fmt.Sprintf("explain is %s, not true or false", show(explain))}
 		}
 	}
 	if o.Exclude, bad = idList(values, "exclude"); bad != nil {

@@ -1,0 +1,135 @@
+package serve
+
+import (
+	"fmt"
+	"net/http"
+	"strconv"
+
+	"github.com/gin-gonic/gin"
+
+	"cartwheel/internal/event"
+	"cartwheel/internal/recommend"
+)
+
+// visitorRecommendations answers GET /v1/visitors/{visitorid}/recommendations.
+func visitorRecommendations(c *gin.Context, v *served) {
+	id, ok := pathID(c, "visitorid")
+	if !ok {
+		return
+	}
+	o, bad := visitorOptions(c)
+	if bad != nil {
+		fail(c, http.StatusBadRequest, bad.field, bad.detail)
+		return
+	}
+	answerItems(c, v, v.Visitor(id, o))
+}
+
+func visitorOptions(c *gin.Context) (recommend.Options, *badField) {
+	values, bad := query(c, listParams...)
+	if bad != nil {
+		return recommend.Options{}, bad
+	}
+	return listOptions(values, false)
+}
+
+// maxMany is how many visitors or items one request may ask for.
+const maxMany = 1000
+
+type manyBody struct {
+	VisitorIDs []id `json:"visitorids"`
+}
+
+// manyRecommendations answers POST /v1/visitors/recommendations, in the order asked.
+func manyRecommendations(c *gin.Context, v *served) {
+	o, bad := visitorOptions(c)
+	if bad != nil {
+		fail(c, http.StatusBadRequest, bad.field, bad.detail)
+		return
+	}
+	var body manyBody
+	if !readJSON(c, &body) {
+		return
+	}
+	if bad := checkMany("visitorids", "visitorid", body.VisitorIDs); bad != nil {
+		fail(c, http.StatusBadRequest, bad.field, bad.detail)
+		return
+	}
+	b := append(make([]byte, 0, 512*len(body.VisitorIDs)), `{"model_version":`...)
+	b = appendString(b, v.version)
+	b = append(b, `,"visitors":[`...)
+	for i, id := range body.VisitorIDs {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = append(b, `{"visitorid":`...)
+		b = appendString(b, string(id))
+		b = append(b, ',')
+		b = appendList(b, v.Visitor(string(id), o))
+		b = append(b, '}')
+	}
+	answerBytes(c, append(b, "]}\n"...))
+}
+
+type scoresBody struct {
+	VisitorID id   `json:"visitorid"`
+	ItemIDs   []id `json:"itemids"`
+}
+
+// scores answers POST /v1/scores, in the order asked.
+func scores(c *gin.Context, v *served) {
+	if _, bad := query(c); bad != nil {
+		fail(c, http.StatusBadRequest, bad.field, bad.detail)
+		return
+	}
+	var body scoresBody
+	if !readJSON(c, &body) {
+		return
+	}
+	bad := checkMany("itemids", "itemid", body.ItemIDs)
+	if err := event.ValidateID("visitorid", string(body.VisitorID)); err != nil {
+		bad = &badField{"visitorid", err.Error()}
+	}
+	if bad != nil {
+		fail(c, http.StatusBadRequest, bad.field, bad.detail)
+		return
+	}
+	items := make([]string, len(body.ItemIDs))
+	for i, item := range body.ItemIDs {
+		items[i] = string(item)
+	}
+	strategy, scores := v.Scores(string(body.VisitorID), items)
+	b := append(make([]byte, 0, 64*len(items)), `{"model_version":`...)
+	b = appendString(b, v.version)
+	b = append(b, `,"strategy":`...)
+	b = appendString(b, strategy)
+	b = append(b, `,"scores":[`...)
+	for i, s := range scores {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = append(b, `{"itemid":`...)
+		b = appendString(b, s.ID)
+		b = append(b, `,"score":`...)
+		if s.Known {
+			b = strconv.AppendFloat(b, s.Score, 'g', -1, 64)
+		} else {
+			b = append(b, "null"...)
+		}
+		b = append(b, '}')
+	}
+	answerBytes(c, append(b, "]}\n"...))
+}
+
+// checkMany checks a list of ids in a body.
+func checkMany(field, one string, ids []id) *badField {
+	if len(ids) == 0 || len(ids) > maxMany {
+		return &badField{field, fmt.Sprintf("%s has %d entries, not between 1 and %d", field, len(ids), maxMany)}
+	}
+	for i, id := range ids {
+		if err := event.ValidateID(one, string(id)); err != nil {
+			return &badField{fmt.Sprintf("%s[%d]", field, i), err.Error()}
+		}
+	}
+	return nil
+}
