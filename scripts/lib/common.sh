@@ -55,12 +55,12 @@ busy_ports() {
   done
 }
 
-# http_get prints the body of a page of this machine, without needing curl.
+# http_get prints what a server of this machine answers, headers and all, without needing curl.
 http_get() {
   (
     exec 3<>"/dev/tcp/127.0.0.1/$1" || exit 1
     printf 'GET %s HTTP/1.0\r\nHost: 127.0.0.1\r\n\r\n' "$2" >&3
-    sed '1,/^\r*$/d' <&3
+    cat <&3
   ) 2>/dev/null
 }
 
@@ -98,7 +98,7 @@ birth() {
     case $1 in Z | X) return 1 ;; esac
     printf '%s@%s' "${20}" "$(cut -c1-8 /proc/sys/kernel/random/boot_id)"
   else
-    stat=$(ps -o state=,lstart= -p "$1" 2>/dev/null) || return 1
+    stat=$(ps -o state= -o lstart= -p "$1" 2>/dev/null) || return 1
     case $stat in Z*) return 1 ;; esac
     printf '%s' "$stat" | sed 's/^[^ ]* *//; s/ *$//; s/ /_/g'
   fi
@@ -124,11 +124,10 @@ start_process() {
 }
 
 # recorded NAME FIELD prints the pid, birth, address or ui of a process that was started, or fails if none is recorded.
+# shellcheck disable=SC2034 # the fields are read by name
 recorded() {
-  # shellcheck disable=SC2034 # read by name
   local pid birth address ui
   [ -f "$run_dir/$1" ] || return 1
-  # shellcheck disable=SC2034
   read -r pid birth address ui <"$run_dir/$1"
   printf '%s' "${!2}"
 }
