@@ -84,11 +84,34 @@ func (p *pipeline) serve(t *testing.T) (url string) {
 		var line struct{ Msg, Addr string }
 		if json.Unmarshal(lines.Bytes(), &line) == nil && line.Msg == "serving" {
 			go func() { _, _ = io.Copy(io.Discard, stderr) }()
-			return "http://" + line.Addr
+			url = "http://" + line.Addr
+			waitReady(t, url)
+			return url
 		}
 	}
 	t.Fatal("the API ended without serving")
 	return ""
+}
+
+// waitReady waits until the API has loaded a champion.
+func waitReady(t *testing.T, url string) {
+	t.Helper()
+	deadline := time.After(time.Minute)
+	for {
+		response, err := http.Get(url + "/readyz")
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = response.Body.Close()
+		if response.StatusCode == http.StatusOK {
+			return
+		}
+		select {
+		case <-deadline:
+			t.Fatalf("the API is not ready after a minute: %s", response.Status)
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
 }
 
 // rows reads a CSV file whole, without its header.

@@ -19,20 +19,31 @@ type Version struct {
 	Items    *IDs
 	Factors  Factors
 	Seen     Seen
+	Near     Neighbours
 	Popular  map[string]Popular // by kind of event, and "all"
 }
 
-// Seen is what each visitor has touched, newest item first: a sparse matrix in compressed rows.
-type Seen struct {
-	offsets   []uint32
-	items     []int32
-	strengths []float32
-}
+// Seen is what each visitor has touched, newest item first.
+type Seen struct{ lists }
 
 // Of returns a visitor's items and how strongly each was wanted.
 func (s *Seen) Of(visitor int32) (items []int32, strengths []float32) {
 	from, to := s.offsets[visitor], s.offsets[visitor+1]
-	return s.items[from:to], s.strengths[from:to]
+	return s.items[from:to], s.numbers[0][from:to]
+}
+
+// Ages returns, beside Of's items, how many days before the end of the data the visitor last touched each.
+func (s *Seen) Ages(visitor int32) []float32 {
+	return s.numbers[1][s.offsets[visitor]:s.offsets[visitor+1]]
+}
+
+// Neighbours are the items that are seen together with each item, best first.
+type Neighbours struct{ lists }
+
+// Of returns an item's neighbours and how near each is.
+func (n *Neighbours) Of(item int32) (items []int32, scores []float32) {
+	from, to := n.offsets[item], n.offsets[item+1]
+	return n.items[from:to], n.numbers[0][from:to]
 }
 
 // Popular lists items best first. It need not hold the whole catalogue.
@@ -64,7 +75,7 @@ func Load(dir string) (*Version, error) {
 		return nil, err
 	}
 	tables := map[string]table{}
-	for _, name := range []string{"als/userFactors", "als/itemFactors", "visitors", "items", "seen", "popular"} {
+	for _, name := range []string{"als/userFactors", "als/itemFactors", "visitors", "items", "seen", "neighbours", "popular"} {
 		if tables[name], err = newTable(root, name, files); err != nil {
 			return nil, err
 		}
@@ -87,7 +98,11 @@ func Load(dir string) (*Version, error) {
 		return loadFactors(&v.Factors.Items, tables["als/itemFactors"], m.Parameters.Rank, items, m.Counts.FactorsItems)
 	})
 	group.Go(func() (err error) {
-		v.Seen, err = loadSeen(tables["seen"], visitors, items)
+		v.Seen.lists, err = loadLists(tables["seen"], "visitor", visitors, items, "strengths", "ages")
+		return err
+	})
+	group.Go(func() (err error) {
+		v.Near.lists, err = loadLists(tables["neighbours"], "item", items, items, "scores")
 		return err
 	})
 	group.Go(func() (err error) {
@@ -175,101 +190,6 @@ func loadFactors(into *[]float32, t table, rank, n int, want int64) error {
 	}
 	*into = rows
 	return nil
-}
-
-func loadSeen(t table, visitors, items int) (Seen, error) {
-	type part struct {
-		visitors  []int32
-		ends      []uint32
-		items     []int32
-		strengths []float32
-	}
-	parts := make([]part, len(t.parts))
-	err := t.each(func(i int, f *parquetFile) (err error) {
-		p := &parts[i]
-		if p.visitors, err = f.int32s("visitor"); err != nil {
-			return err
-		}
-		p.ends = make([]uint32, len(p.visitors))
-		err = f.column(parquet.Int32, func(row int, v parquet.Value) error {
-			item := v.Int32()
-			if item < 0 || int(item) >= items {
-				return fmt.Errorf("item %d is beyond the %d known", item, items)
-			}
-			p.items = append(p.items, item)
-			p.ends[row]++
-			return nil
-		}, "items", "list", "element")
-		if err != nil {
-			return err
-		}
-		lengths := make([]uint32, len(p.visitors))
-		err = f.column(parquet.Float, func(row int, v parquet.Value) error {
-			strength := v.Float()
-			if !finite(float64(strength)) || strength < 0 {
-				return fmt.Errorf("a strength of visitor %d is %v", p.visitors[row], strength)
-			}
-			p.strengths = append(p.strengths, strength)
-			lengths[row]++
-			return nil
-		}, "strengths", "list", "element")
-		if err != nil {
-			return err
-		}
-		for row := range lengths {
-			if lengths[row] != p.ends[row] {
-				return fmt.Errorf("visitor %d has %d items and %d strengths", p.visitors[row], p.ends[row], lengths[row])
-			}
-			if row > 0 {
-				p.ends[row] += p.ends[row-1]
-			}
-		}
-		return nil
-	})
-	if err != nil {
-		return Seen{}, err
-	}
-
-	s := Seen{offsets: make([]uint32, visitors+1)}
-	met := make([]bool, visitors)
-	var total int64
-	for i, p := range parts {
-		for row, visitor := range p.visitors {
-			if visitor < 0 || int(visitor) >= visitors {
-				return Seen{}, fmt.Errorf("%w: %s holds visitor %d, beyond the %d known", ErrBadVersion, t.parts[i], visitor, visitors)
-			}
-			if met[visitor] {
-				return Seen{}, fmt.Errorf("%w: %s holds visitor %d a second time", ErrBadVersion, t.parts[i], visitor)
-			}
-			met[visitor] = true
-			from, to := span(p.ends, row)
-			s.offsets[visitor+1] = to - from
-		}
-		total += int64(len(p.items))
-	}
-	if total > math.MaxUint32 {
-		return Seen{}, fmt.Errorf("%w: the table %s has %d pairs, more than this program holds", ErrBadVersion, t.name, total)
-	}
-	for i := range visitors {
-		s.offsets[i+1] += s.offsets[i]
-	}
-	s.items = make([]int32, total)
-	s.strengths = make([]float32, total)
-	for _, p := range parts {
-		for row, visitor := range p.visitors {
-			from, to := span(p.ends, row)
-			copy(s.items[s.offsets[visitor]:], p.items[from:to])
-			copy(s.strengths[s.offsets[visitor]:], p.strengths[from:to])
-		}
-	}
-	return s, nil
-}
-
-func span(ends []uint32, row int) (from, to uint32) {
-	if row > 0 {
-		from = ends[row-1]
-	}
-	return from, ends[row]
 }
 
 func loadPopular(t table, items int) (map[string]Popular, error) {

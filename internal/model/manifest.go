@@ -6,7 +6,9 @@
 //	<version>/als/            Spark's own ALSModel: metadata, userFactors, itemFactors (id int, features array<float>)
 //	<version>/visitors/       Parquet: id int32, visitorid string; ids are dense from 0
 //	<version>/items/          Parquet: id int32, itemid string; ids are dense from 0
-//	<version>/seen/           Parquet: visitor int32, items list<int32>, strengths list<float>; newest item first
+//	<version>/seen/           Parquet: visitor int32, items list<int32>, strengths list<float>, ages list<float>; newest item first,
+//	                          ages in days before the last event of the data
+//	<version>/neighbours/     Parquet: item int32, items list<int32>, scores list<float>; best first
 //	<version>/popular/        Parquet: event string ("all" or a kind), item int32, score double; best first within an event
 //
 // <data>/models/LATEST holds the champion's name and a line feed, and is replaced atomically.

@@ -14,7 +14,7 @@ import (
 // Shares on factors that Spark learned, against the formula worked out here with gonum's dense matrices.
 func TestSharesTakeTheScoreApart(t *testing.T) {
 	t.Parallel()
-	v, err := model.Load("../model/testdata/20261124T142142Z-d2104c")
+	v, err := model.Load("../model/testdata/20261124T143601Z-a48109")
 	if err != nil {
 		t.Fatal(err)
 	}

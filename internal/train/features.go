@@ -66,13 +66,8 @@ func number(ctx context.Context, events sql.DataFrame, name string) (sql.DataFra
 	return counted.SelectExpr(ctx, fmt.Sprintf("CAST(row_number() OVER (ORDER BY n DESC, %s) - 1 AS INT) id", name), name)
 }
 
-// pairs sums each visitor's events on each item to a strength: columns visitor, item (int), strength (float), last (ms).
-// An event of age a weighs weight(event) * 2^(-a/halfLife), its age counted from now, the latest event.
-func pairs(ctx context.Context, events, visitors, items sql.DataFrame, weights Weights, halfLifeDays float64, now int64) (sql.DataFrame, error) {
-	weight := weightSQL(weights)
-	if halfLifeDays > 0 {
-		weight = fmt.Sprintf("%s * %s", weight, decaySQL(halfLifeDays, now))
-	}
+// byNumber replaces ids by their numbers: columns visitor, item (int), event, timestamp, eventid.
+func byNumber(ctx context.Context, events, visitors, items sql.DataFrame) (sql.DataFrame, error) {
 	v, err := visitors.SelectExpr(ctx, "id visitor", "visitorid v")
 	if err != nil {
 		return nil, err
@@ -85,11 +80,20 @@ func pairs(ctx context.Context, events, visitors, items sql.DataFrame, weights W
 	if err != nil {
 		return nil, err
 	}
-	joined, err = joined.Join(ctx, i, functions.Expr("itemid = i"), utils.JoinTypeInner)
-	if err != nil {
+	if joined, err = joined.Join(ctx, i, functions.Expr("itemid = i"), utils.JoinTypeInner); err != nil {
 		return nil, err
 	}
-	return joined.GroupBy(col("visitor"), col("item")).Agg(ctx,
+	return joined.SelectExpr(ctx, "visitor", "item", "event", "timestamp", "eventid")
+}
+
+// pairs sums each visitor's events on each item to a strength: columns visitor, item (int), strength (float), last (ms).
+// An event of age a weighs weight(event) * 2^(-a/halfLife), its age counted from now, the latest event.
+func pairs(ctx context.Context, numbered sql.DataFrame, weights Weights, halfLifeDays float64, now int64) (sql.DataFrame, error) {
+	weight := weightSQL(weights)
+	if halfLifeDays > 0 {
+		weight = fmt.Sprintf("%s * %s", weight, decaySQL(halfLifeDays, now))
+	}
+	return numbered.GroupBy(col("visitor"), col("item")).Agg(ctx,
 		expr(fmt.Sprintf("CAST(sum(%s) AS FLOAT)", weight), "strength"), expr("max(timestamp)", "last"))
 }
 
@@ -103,13 +107,15 @@ func ratings(ctx context.Context, pairs sql.DataFrame, minItems int) (sql.DataFr
 	return counted.Where(ctx, fmt.Sprintf("n >= %d AND strength > 0", minItems))
 }
 
-// seen lists each visitor's items, newest first: columns visitor (int), items (array of int), strengths (array of float).
-func seen(ctx context.Context, pairs sql.DataFrame) (sql.DataFrame, error) {
+// seen lists each visitor's items, newest first: columns visitor (int), items (array of int), strengths and ages (arrays of float,
+// ages in days before now).
+func seen(ctx context.Context, pairs sql.DataFrame, now int64) (sql.DataFrame, error) {
 	grouped, err := pairs.GroupBy(col("visitor")).Agg(ctx, expr("sort_array(collect_list(struct(last, item, strength)), false)", "l"))
 	if err != nil {
 		return nil, err
 	}
-	return grouped.SelectExpr(ctx, "visitor", "transform(l, x -> x.item) items", "transform(l, x -> x.strength) strengths")
+	return grouped.SelectExpr(ctx, "visitor", "transform(l, x -> x.item) items", "transform(l, x -> x.strength) strengths",
+		fmt.Sprintf("transform(l, x -> CAST((%d - x.last) / %gD AS FLOAT)) ages", now, dayMS))
 }
 
 // popularLimit is how many items each list of popular ones has; serving goes on by frequency when it runs out.
@@ -117,17 +123,9 @@ const popularLimit = 10_000
 
 // popular scores items by their events, each weighing 2^(-age/halfLife): columns event ("all" or a kind), item (int), score (double).
 // Under "all" an event counts by its weight.
-func popular(ctx context.Context, events, items sql.DataFrame, weights Weights, halfLifeDays float64, now int64) (sql.DataFrame, error) {
-	i, err := items.SelectExpr(ctx, "id item", "itemid i")
-	if err != nil {
-		return nil, err
-	}
-	joined, err := events.Join(ctx, i, functions.Expr("itemid = i"), utils.JoinTypeInner)
-	if err != nil {
-		return nil, err
-	}
+func popular(ctx context.Context, numbered sql.DataFrame, weights Weights, halfLifeDays float64, now int64) (sql.DataFrame, error) {
 	decay := decaySQL(halfLifeDays, now)
-	each, err := joined.SelectExpr(ctx, "item", fmt.Sprintf("inline(array(struct('all' AS kind, %s * %s AS w), struct(event AS kind, %s AS w)))", weightSQL(weights), decay, decay))
+	each, err := numbered.SelectExpr(ctx, "item", fmt.Sprintf("inline(array(struct('all' AS kind, %s * %s AS w), struct(event AS kind, %s AS w)))", weightSQL(weights), decay, decay))
 	if err != nil {
 		return nil, err
 	}
@@ -146,6 +144,9 @@ func popular(ctx context.Context, events, items sql.DataFrame, weights Weights, 
 	return ranked.SelectExpr(ctx, "event", "item", "score")
 }
 
+// dayMS is a day in milliseconds.
+const dayMS = float64(24 * time.Hour / time.Millisecond)
+
 func weightSQL(weights Weights) string {
 	var b strings.Builder
 	b.WriteString("CASE event")
@@ -157,7 +158,11 @@ func weightSQL(weights Weights) string {
 }
 
 func decaySQL(halfLifeDays float64, now int64) string {
-	return fmt.Sprintf("pow(2D, (timestamp - %d) / %gD)", now, halfLifeDays*float64(24*time.Hour/time.Millisecond))
+	return decaySQLOf("timestamp", halfLifeDays, now)
+}
+
+func decaySQLOf(column string, halfLifeDays float64, now int64) string {
+	return fmt.Sprintf("pow(2D, (%s - %d) / %gD)", column, now, halfLifeDays*dayMS)
 }
 
 // literal writes a string for Spark SQL.

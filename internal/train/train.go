@@ -229,8 +229,11 @@ func (j *job) build(ctx context.Context, events sql.DataFrame, dir, what string)
 	return counts, err
 }
 
-// pairsDir holds the pairs while a version is built.
-const pairsDir = ".pairs"
+// Folders that a version has only while it is built.
+const (
+	numberedDir = ".numbered"
+	pairsDir    = ".pairs"
+)
 
 func (j *job) buildTables(ctx context.Context, events sql.DataFrame, dir string) (counts model.Counts, err error) {
 	stats, err := statsOf(ctx, events, j.Holdout)
@@ -248,26 +251,38 @@ func (j *job) buildTables(ctx context.Context, events sql.DataFrame, dir string)
 			return counts, err
 		}
 	}
-	all, err := pairs(ctx, events, ids["visitors"], ids["items"], j.EventWeights, j.HalfLifeDays, stats.to)
+	numbered, err := byNumber(ctx, events, ids["visitors"], ids["items"])
+	if err != nil {
+		return counts, fmt.Errorf("numbering events: %w", spark.Explain(err))
+	}
+	if numbered, err = j.keep(ctx, numbered, path.Join(dir, numberedDir)); err != nil {
+		return counts, err
+	}
+	all, err := pairs(ctx, numbered, j.EventWeights, j.HalfLifeDays, stats.to)
 	if err != nil {
 		return counts, fmt.Errorf("summing strengths: %w", spark.Explain(err))
 	}
 	if all, err = j.keep(ctx, all, path.Join(dir, pairsDir)); err != nil {
 		return counts, err
 	}
-	lists, err := seen(ctx, all)
-	if err != nil {
-		return counts, fmt.Errorf("listing what visitors have seen: %w", spark.Explain(err))
-	}
-	if err := j.save(ctx, lists, path.Join(dir, "seen")); err != nil {
-		return counts, err
-	}
-	best, err := popular(ctx, events, ids["items"], j.EventWeights, j.PopularDays, stats.to)
-	if err != nil {
-		return counts, fmt.Errorf("ranking popular items: %w", spark.Explain(err))
-	}
-	if err := j.save(ctx, best.Coalesce(ctx, 1), path.Join(dir, "popular")); err != nil {
-		return counts, err
+	for table, make := range map[string]func() (sql.DataFrame, error){
+		"seen":    func() (sql.DataFrame, error) { return seen(ctx, all, stats.to) },
+		"popular": func() (sql.DataFrame, error) { return popular(ctx, numbered, j.EventWeights, j.PopularDays, stats.to) },
+		"neighbours": func() (sql.DataFrame, error) {
+			visits, err := sessions(ctx, numbered)
+			if err != nil {
+				return nil, err
+			}
+			return neighbours(ctx, j.session, visits, j.NeighbourDays, stats.to)
+		},
+	} {
+		df, err := make()
+		if err != nil {
+			return counts, fmt.Errorf("making the table %s: %w", table, spark.Explain(err))
+		}
+		if err := j.save(ctx, df, path.Join(dir, table)); err != nil {
+			return counts, err
+		}
 	}
 	for _, c := range []struct {
 		into *int64
@@ -316,7 +331,12 @@ func (j *job) buildFactors(ctx context.Context, dir string, counts *model.Counts
 			return fmt.Errorf("counting factors: %w", spark.Explain(err))
 		}
 	}
-	return os.RemoveAll(filepath.Join(j.staging.Dir, dir, pairsDir))
+	for _, inside := range []string{numberedDir, pairsDir} {
+		if err := os.RemoveAll(filepath.Join(j.staging.Dir, dir, inside)); err != nil {
+			return fmt.Errorf("clearing the staging folder: %w", err)
+		}
+	}
+	return nil
 }
 
 // ratings are what ALS learns from. Where no visitor has enough items, all of them are taken: better weak factors than none.

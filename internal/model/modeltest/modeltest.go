@@ -28,6 +28,7 @@ type Spec struct {
 	VisitorFactors [][]float32
 	ItemFactors    [][]float32
 	Seen           map[string][]Pair // by visitor, newest first
+	Near           map[string][]Scored // by item, best first
 	Popular        map[string][]Scored
 	Alpha          float64
 	RegParam       float64
@@ -38,6 +39,7 @@ type Spec struct {
 type Pair struct {
 	Item     string
 	Strength float32
+	Age      float32 // days
 }
 
 // Scored is an item of a list of popular ones.
@@ -50,13 +52,18 @@ type Scored struct {
 // items seen by each visitor, and every second item among the popular ones.
 func Random(name string, seed uint64, visitors, items, rank int) Spec {
 	r := rand.New(rand.NewPCG(seed, 1))
-	spec := Spec{Name: name, Rank: rank, Alpha: 1, RegParam: 0.1, Seen: map[string][]Pair{}, Popular: map[string][]Scored{},
+	spec := Spec{Name: name, Rank: rank, Alpha: 1, RegParam: 0.1, Seen: map[string][]Pair{}, Near: map[string][]Scored{}, Popular: map[string][]Scored{},
 		EventWeights: map[string]float64{"view": 1, "addtocart": 3, "transaction": 5}}
 	spec.Visitors, spec.VisitorFactors = random(r, "v", visitors, rank)
 	spec.Items, spec.ItemFactors = random(r, "i", items, rank)
+	for i, item := range spec.Items {
+		for rank := range r.IntN(4) {
+			spec.Near[item] = append(spec.Near[item], Scored{spec.Items[(i+rank*7)%items], 1 / float64(int(1)<<rank)})
+		}
+	}
 	for _, visitor := range spec.Visitors {
 		for _, item := range r.Perm(items)[:min(items, 1+r.IntN(4))] {
-			spec.Seen[visitor] = append(spec.Seen[visitor], Pair{spec.Items[item], float32(1 + r.IntN(5))})
+			spec.Seen[visitor] = append(spec.Seen[visitor], Pair{spec.Items[item], float32(1 + r.IntN(5)), float32(r.IntN(100))})
 		}
 	}
 	for _, event := range []string{model.PopularAll, "view", "addtocart", "transaction"} {
@@ -99,6 +106,12 @@ type (
 		Visitor   int32     `parquet:"visitor"`
 		Items     []int32   `parquet:"items,list"`
 		Strengths []float32 `parquet:"strengths,list"`
+		Ages      []float32 `parquet:"ages,list"`
+	}
+	neighboursRow struct {
+		Item   int32     `parquet:"item"`
+		Items  []int32   `parquet:"items,list"`
+		Scores []float32 `parquet:"scores,list"`
 	}
 	popularRow struct {
 		Event string  `parquet:"event,optional"`
@@ -116,6 +129,7 @@ func Write(tb testing.TB, modelsDir string, spec Spec) string {
 		visitorRows []visitorRow
 		itemRows    []itemRow
 		seenRows    []seenRow
+		nearRows    []neighboursRow
 		popularRows []popularRow
 		pairs       int64
 	)
@@ -125,6 +139,7 @@ func Write(tb testing.TB, modelsDir string, spec Spec) string {
 		for _, pair := range spec.Seen[id] {
 			row.Items = append(row.Items, items[pair.Item])
 			row.Strengths = append(row.Strengths, pair.Strength)
+			row.Ages = append(row.Ages, pair.Age)
 		}
 		if len(row.Items) > 0 {
 			seenRows = append(seenRows, row)
@@ -133,6 +148,14 @@ func Write(tb testing.TB, modelsDir string, spec Spec) string {
 	}
 	for i, id := range spec.Items {
 		itemRows = append(itemRows, itemRow{int32(i), id})
+		if near := spec.Near[id]; len(near) > 0 {
+			row := neighboursRow{Item: int32(i)}
+			for _, scored := range near {
+				row.Items = append(row.Items, items[scored.Item])
+				row.Scores = append(row.Scores, float32(scored.Score))
+			}
+			nearRows = append(nearRows, row)
+		}
 	}
 	for event, list := range spec.Popular {
 		for _, scored := range list {
@@ -145,6 +168,7 @@ func Write(tb testing.TB, modelsDir string, spec Spec) string {
 	WriteTable(tb, filepath.Join(dir, "visitors"), visitorRows, 2)
 	WriteTable(tb, filepath.Join(dir, "items"), itemRows, 1)
 	WriteTable(tb, filepath.Join(dir, "seen"), seenRows, 2)
+	WriteTable(tb, filepath.Join(dir, "neighbours"), nearRows, 2)
 	WriteTable(tb, filepath.Join(dir, "popular"), popularRows, 1)
 	now := time.Date(2015, 9, 18, 3, 0, 0, 0, time.UTC)
 	Seal(tb, dir, model.Manifest{
