@@ -29,8 +29,11 @@ func answerItems(c *gin.Context, v *served, a recommend.Answer) {
 	buffers.Put(buffer)
 }
 
-// answerBytes writes JSON that is ready.
+// answerBytes writes JSON that is ready, or that it is what the client has already.
 func answerBytes(c *gin.Context, b []byte) {
+	if c.Request.Method == http.MethodGet && unchanged(c, b) {
+		return
+	}
 	header := c.Writer.Header()
 	header["Content-Type"] = jsonType
 	header["Content-Length"] = []string{strconv.Itoa(len(b))}

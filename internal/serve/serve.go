@@ -60,7 +60,7 @@ func (s *Server) modelsDir() string { return filepath.Join(s.options.DataDir, "m
 // Run serves on the listener until stop is done, then lets what is in flight end until ctx is done.
 func (s *Server) Run(ctx, stop context.Context, listener net.Listener) error {
 	server := &http.Server{
-		Handler:           s.handler,
+		Handler:           compressed(s.handler),
 		ReadHeaderTimeout: readHeaderTimeout,
 		ReadTimeout:       readTimeout,
 		WriteTimeout:      writeTimeout,
