@@ -33,6 +33,8 @@ type settings struct {
 	addr        string
 	dataDir     string
 	healthcheck bool
+	keys        serve.Keys
+	rateLimit   float64
 	logging     logging.Config
 }
 
@@ -58,7 +60,10 @@ func run(ctx, stop context.Context, args []string, getenv func(string) string, s
 		if listener, err = net.Listen("tcp", s.addr); err != nil {
 			err = fmt.Errorf("listening on %s: %w (choose another address with --addr)", s.addr, err)
 		} else {
-			err = serve.New(serve.Options{DataDir: s.dataDir, Contract: contract, Poll: time.Second, Log: log}).Run(ctx, stop, listener)
+			if len(s.keys) == 0 && !loopback(listener.Addr()) {
+				log.Warn("everybody who reaches this address may do everything; API_KEYS sets keys", "addr", listener.Addr().String())
+			}
+			err = serve.New(serve.Options{DataDir: s.dataDir, Contract: contract, Poll: time.Second, Keys: s.keys, RateLimit: s.rateLimit, Log: log}).Run(ctx, stop, listener)
 		}
 	}
 	if err != nil {
@@ -75,6 +80,11 @@ func parse(args []string, getenv func(string) string, out io.Writer) (*settings,
 	f.Env("addr", "API_ADDR")
 	f.StringVar(&s.dataDir, "data-dir", "data", "`folder` of the data")
 	f.Env("data-dir", "DATA_DIR")
+	var keys string
+	f.StringVar(&keys, "api-keys", "", "API `keys` as role:key,role:key with the roles reader, writer and admin; without any, everybody may do everything")
+	f.Env("api-keys", "API_KEYS")
+	f.Float64Var(&s.rateLimit, "rate-limit", 0, "`requests` a second that one key, or without keys one address, may send; 0 is no limit")
+	f.Env("rate-limit", "API_RATE_LIMIT")
 	f.BoolVar(&s.healthcheck, "healthcheck", false, "ask the API on --addr whether it is ready, and end with 0 or 1")
 	s.logging.Declare(f)
 	if err := f.Parse(args, getenv); err != nil {
@@ -85,5 +95,13 @@ func parse(args []string, getenv func(string) string, out io.Writer) (*settings,
 	number, notNumber := strconv.Atoi(port)
 	p.Check(err == nil && notNumber == nil && number >= 0 && number <= 65535, "--addr %q is not host:port with a port between 0 and 65535", s.addr)
 	p.Check(s.dataDir != "", "--data-dir is empty")
+	p.Check(s.rateLimit >= 0 && s.rateLimit <= 1e9, "--rate-limit %v is not between 0 and 1e9", s.rateLimit)
+	s.keys, err = serve.ParseKeys(keys)
+	p.Check(err == nil, "--api-keys: %v", err)
 	return s, p.Err()
+}
+
+func loopback(addr net.Addr) bool {
+	tcp, ok := addr.(*net.TCPAddr)
+	return ok && tcp.IP.IsLoopback()
 }

@@ -33,15 +33,17 @@ func (s *Server) routes() http.Handler {
 	e.GET("/readyz", s.readyz)
 	e.GET("/metrics", gin.WrapH(s.metrics.handler()))
 	e.GET("/openapi.yaml", s.contract)
-	e.GET("/v1/models", s.models)
-	e.GET("/v1/models/:version", s.model)
-	e.POST("/v1/models/:version/activate", s.activate)
-	e.POST("/v1/visitors/recommendations", s.fromChampion(manyRecommendations))
-	e.POST("/v1/scores", s.fromChampion(scores))
-	e.GET("/v1/visitors/:visitorid/recommendations", s.fromChampion(visitorRecommendations))
-	e.POST("/v1/sessions/recommendations", s.fromChampion(sessionRecommendations))
-	e.GET("/v1/items/popular", s.fromChampion(popularItems))
-	e.GET("/v1/items/:itemid/similar", s.fromChampion(similarItems))
+
+	read := e.Group("/v1", s.allow(roleReader))
+	read.GET("/visitors/:visitorid/recommendations", s.fromChampion(visitorRecommendations))
+	read.POST("/visitors/recommendations", s.fromChampion(manyRecommendations))
+	read.POST("/sessions/recommendations", s.fromChampion(sessionRecommendations))
+	read.POST("/scores", s.fromChampion(scores))
+	read.GET("/items/popular", s.fromChampion(popularItems))
+	read.GET("/items/:itemid/similar", s.fromChampion(similarItems))
+	read.GET("/models", s.models)
+	read.GET("/models/:version", s.model)
+	e.POST("/v1/models/:version/activate", s.allow(roleAdmin), s.activate)
 	return e
 }
 

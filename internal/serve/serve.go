@@ -20,10 +20,12 @@ import (
 
 // Options say what a server works with.
 type Options struct {
-	DataDir  string
-	Contract []byte        // the OpenAPI document that is served
-	Poll     time.Duration // how often LATEST is looked at
-	Log      *slog.Logger
+	DataDir   string
+	Contract  []byte        // the OpenAPI document that is served
+	Poll      time.Duration // how often LATEST is looked at
+	Keys      Keys
+	RateLimit float64 // requests a second of one key, or without keys of one address; 0 is no limit
+	Log       *slog.Logger
 }
 
 // The bounds of a connection. No answer takes a second; the rest is for slow networks.
@@ -43,13 +45,14 @@ type Server struct {
 	log      *slog.Logger
 	metrics  *metrics
 	champion *champion
+	limits   *limits
 	handler  http.Handler
 	draining atomic.Bool
 }
 
 // New makes a server. It reads nothing yet.
 func New(o Options) *Server {
-	s := &Server{options: o, log: o.Log, metrics: newMetrics()}
+	s := &Server{options: o, log: o.Log, metrics: newMetrics(), limits: newLimits(o.RateLimit)}
 	s.champion = &champion{dir: s.modelsDir(), log: o.Log, metrics: s.metrics}
 	s.handler = s.routes()
 	return s
