@@ -60,9 +60,19 @@ func consume(ctx, stop context.Context, s *settings, log logger, stdout io.Write
 	var stats batch.Stats
 	begun := time.Now()
 	s.options.Log = log
-	err = batch.New(client, s.options, &stats).Run(ctx, stop)
+	s.options.OnStep = onStep
+	c := batch.New(client, s.options, &stats)
+	stopMetrics, err := serveMetrics(s.metricsAddr, c, &stats)
+	if err != nil {
+		return err
+	}
+	defer stopMetrics()
+	err = c.Run(ctx, stop)
 	took := time.Since(begun).Seconds()
 	fmt.Fprintf(stdout, "read      %d\nevents    %d\nbatches   %d\nrejected  %d\nseconds   %.2f\nevents/s  %.0f\n",
 		stats.Records.Load(), stats.Events.Load(), stats.Batches.Load(), stats.Dead.Load(), took, float64(stats.Events.Load())/took)
 	return err
 }
+
+// onStep is nil but in tests, which end the program at one of its steps.
+var onStep func(string)

@@ -18,6 +18,8 @@ type settings struct {
 	kafka   kafka.Config
 	logging logging.Config
 	options batch.Options
+
+	metricsAddr string
 }
 
 func parse(args []string, getenv func(string) string, out io.Writer) (*settings, error) {
@@ -36,6 +38,8 @@ func parse(args []string, getenv func(string) string, out io.Writer) (*settings,
 	f.BoolVar(&follow, "follow", false, "go on until told to stop, whatever --idle-timeout says")
 	f.DurationVar(&o.FlushInterval, "flush-interval", 30*time.Second, "the longest `time` that an event waits in an unfinished file; 0 is until the file is full")
 	f.DurationVar(&o.Session, "session-timeout", 10*time.Second, "Kafka gives this consumer's partitions to others after so much `time` without a sign of life")
+	f.StringVar(&s.metricsAddr, "metrics-addr", "", "`host:port` to serve /metrics and /healthz on (default: nowhere)")
+	f.Env("metrics-addr", "METRICS_ADDR")
 	s.kafka.Declare(f)
 	s.logging.Declare(f)
 	if err := f.Parse(args, getenv); err != nil {

@@ -66,26 +66,40 @@ func produce(ctx, stop context.Context, s *settings, log logger, stdin io.Reader
 	if err != nil {
 		return err
 	}
-	sink.OnRetry = retryLog(log, s.kafka.Servers)
+	retries := &retries{begun: time.Now()}
+	sink.OnRetry = retries.log(log, s.kafka.Servers)
 
 	var counts ingest.Counts
+	stopMetrics, err := serveMetrics(s.metricsAddr, &counts, retries)
+	if err != nil {
+		return err
+	}
+	defer stopMetrics()
 	begun := time.Now()
 	progress := showProgress(stderr, &counts)
 	err = ingest.Run(ctx, stop, ingest.Options{
-		Path: s.source(), Stdin: stdin, Rejects: s.rejectsPath(), Rate: s.rate, Limit: s.limit, Compression: s.compression(), Log: log,
+		Path: s.source(), Stdin: stdin, Follow: s.follow, Topic: s.topic, Rejects: s.rejectsPath(), Checkpoint: s.checkpointPath(), Resume: s.resume,
+		Rate: s.rate, Speed: s.speed, Limit: s.limit, Compression: s.compression(), Log: log, OnStep: onStep,
 	}, sink, partitions, &counts)
 	progress.end()
 	summarise(stdout, &counts, time.Since(begun), s.rejectsPath())
-	if errors.Is(err, ingest.ErrInterrupted) {
-		return fmt.Errorf("%w after %d rows; all of them are acknowledged or rejected", err, counts.Read.Load())
+	switch {
+	case err == nil, errors.Is(err, ingest.ErrInterrupted) && s.follow:
+		return nil
+	case errors.Is(err, ingest.ErrInterrupted):
+		return fmt.Errorf("%w after %d rows, all of them acknowledged or rejected; --resume goes on from there", err, counts.Read.Load())
 	}
-	if err != nil {
-		return fmt.Errorf("%w (%d of %d rows read were not acknowledged)", err, counts.Read.Load()-counts.Sent.Load()-counts.Rejected.Load(), counts.Read.Load())
-	}
-	return nil
+	missing := counts.Read.Load() - counts.Sent.Load() - counts.Rejected.Load()
+	return fmt.Errorf("%w (%d of %d rows read were not acknowledged; --resume goes on behind the last that was)", err, missing, counts.Read.Load())
 }
 
+// onStep is nil but in tests, which end the program at one of its steps.
+var onStep func(string)
+
 func summarise(out io.Writer, c *ingest.Counts, took time.Duration, rejects string) {
+	if line := c.Resumed.Load(); line > 0 {
+		fmt.Fprintf(out, "resumed   after line %d\n", line)
+	}
 	fmt.Fprintf(out, "read      %d\nsent      %d\nrejected  %d\nseconds   %.2f\nevents/s  %.0f\n",
 		c.Read.Load(), c.Sent.Load(), c.Rejected.Load(), took.Seconds(), float64(c.Sent.Load())/max(took.Seconds(), 1e-9))
 	if c.Rejected.Load() > 0 {

@@ -83,12 +83,19 @@ func drawBar(c *ingest.Counts, took time.Duration) string {
 	return "[" + strings.Repeat("=", full) + strings.Repeat(" ", width-full) + "] " + describe(c, took)
 }
 
-// retryLog warns when the broker does not take what it is sent, but not with every attempt.
-func retryLog(log logger, servers string) func(int, error) {
-	var last atomic.Int64
+// retries keeps an eye on attempts that failed and are repeated.
+type retries struct {
+	begun  time.Time
+	last   atomic.Int64 // Unix milliseconds
+	warned atomic.Int64 // Unix milliseconds
+}
+
+// log warns when the broker does not take what it is sent, but not with every attempt.
+func (r *retries) log(log logger, servers string) func(int, error) {
 	return func(partition int, err error) {
-		now := time.Now().Unix()
-		if before := last.Load(); now-before >= 10 && last.CompareAndSwap(before, now) {
+		now := time.Now().UnixMilli()
+		r.last.Store(now)
+		if before := r.warned.Load(); now-before >= 10_000 && r.warned.CompareAndSwap(before, now) {
 			log.Warn("Kafka does not take events at the moment; trying on", "servers", servers, "partition", partition, "error", err)
 		}
 	}

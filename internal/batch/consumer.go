@@ -226,3 +226,14 @@ func (c *Consumer) troubled(doing string, err error) {
 }
 
 func (c *Consumer) fine() { c.troubleFrom.Store(0) }
+
+// unhealthyAfter is how long Kafka may fail to answer before Healthy says so.
+const unhealthyAfter = 30 * time.Second
+
+// Healthy returns nil, or what has been wrong for a while.
+func (c *Consumer) Healthy() error {
+	if from := c.troubleFrom.Load(); from > 0 && time.Since(time.Unix(from, 0)) > unhealthyAfter {
+		return fmt.Errorf("no answer from Kafka as it should be for %s", time.Since(time.Unix(from, 0)).Round(time.Second))
+	}
+	return nil
+}

@@ -40,11 +40,11 @@ func (e *encoder) encode(c *chunk) error {
 			continue
 		}
 		var ev event.Event
-		if err := e.layout.ParseRow(row, &ev); err != nil {
-			c.rejects = append(c.rejects, newReject(line, err.Error(), row))
+		if err := e.lines.layout.ParseRow(row, &ev); err != nil {
+			c.rejects = append(c.rejects, newReject(line, err, row))
 			continue
 		}
-		e.id = e.source.AppendID(e.id[:0], line, row)
+		e.id = e.lines.source.AppendID(e.id[:0], line, row)
 		ev.EventID = unsafe.String(unsafe.SliceData(e.id), len(e.id)) // lives until the next row, and is copied before
 		e.value = event.AppendJSON(e.value[:0], &ev)
 		key := unsafe.Slice(unsafe.StringData(ev.VisitorID), len(ev.VisitorID))
@@ -82,9 +82,4 @@ func trimCR(row []byte) []byte {
 		return row[:n-1]
 	}
 	return row
-}
-
-func firstLine(data []byte) []byte {
-	line, _, _ := bytes.Cut(data, []byte("\n"))
-	return trimCR(line)
 }

@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -18,7 +19,6 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"cartwheel/internal/event"
 	"cartwheel/internal/kafka"
 )
 
@@ -30,12 +30,25 @@ var ErrInterrupted = errors.New("interrupted")
 type Options struct {
 	Path        string    // of the source; "-" is Stdin
 	Stdin       io.Reader // read if Path is "-"
+	Follow      bool      // wait for more at the end of a file instead of ending
+	Topic       string    // named in the checkpoint
 	Rejects     string    // path of the rejects file
-	Rate        float64   // rows a second, 0: as fast as possible
-	Limit       int64     // rows to read at most, 0: all
+	Checkpoint  string    // path of the checkpoint file
+	Resume      bool      // go on where the checkpoint says
+	Rate        float64   // rows a second; 0: as fast as possible
+	Speed       float64   // play the source by its own clock, so many times faster; 0: as fast as possible
+	Limit       int64     // rows to read at most; 0: all
 	Compression kafka.Compression
 	Log         *slog.Logger
+	OnStep      func(step string) // hears of the steps below; for tests that end the program at one of them
 }
+
+// Steps of a run, for Options.OnStep.
+const (
+	StepRead         = "read"         // a chunk has been read
+	StepAcknowledged = "acknowledged" // a chunk has been acknowledged
+	StepCheckpoint   = "checkpoint"   // the checkpoint has been written
+)
 
 // Sink takes sealed batches. Send returns once the batch is acknowledged; *kafka.Producer is the real one.
 type Sink interface {
@@ -49,49 +62,91 @@ type Counts struct {
 	Rejected atomic.Int64
 	Bytes    atomic.Int64 // of the source as it is stored, compressed or not
 	Size     atomic.Int64 // of the source as it is stored; 0 if unknown
+	Resumed  atomic.Int64 // the line after which the run went on; 0 if it began at the beginning
+	LastAck  atomic.Int64 // Unix milliseconds, 0 before the first
+
+	mu      sync.Mutex
+	reasons map[string]int64
+}
+
+// Reasons returns how many rows were rejected, by the rule that they broke.
+func (c *Counts) Reasons() map[string]int64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return maps.Clone(c.reasons)
+}
+
+func (c *Counts) reject(list []reject) {
+	c.Rejected.Add(int64(len(list)))
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, r := range list {
+		if c.reasons == nil {
+			c.reasons = map[string]int64{}
+		}
+		c.reasons[r.rule]++
+	}
 }
 
 // Run brings the source into the sink's partitions. When stop is done it reads no further, waits until what was read is acknowledged
-// and returns ErrInterrupted; when ctx is done it gives up at once.
+// and returns ErrInterrupted; when ctx is done it gives up at once. After either, a run with Resume goes on where this one ended.
 func Run(ctx context.Context, stop context.Context, o Options, sink Sink, partitions int, counts *Counts) error {
-	src, err := open(stop, o.Path, o.Stdin, counts)
+	src, err := open(stop, o, counts)
 	if err != nil {
 		return err
 	}
 	defer src.Close()
-	lines, layout, err := begin(src)
+	lines, err := begin(src)
+	if errors.Is(err, ErrInterrupted) {
+		return err
+	}
 	if err != nil {
 		return fmt.Errorf("reading %s: %w", src.name, err)
 	}
-	rejects := newRejects(o.Rejects)
-	defer rejects.abort()
-
-	p := &pipeline{sink: sink, layout: layout, partitions: partitions, compression: o.Compression, rejects: rejects, counts: counts}
-	stopped, err := p.run(ctx, stop, lines, newPacer(o.Rate), o.Limit)
-	if err != nil {
+	rejects := &rejects{path: o.Rejects}
+	defer rejects.close()
+	check := &checkpointer{path: o.Checkpoint, must: o.Resume, log: o.Log, rejects: rejects,
+		state: checkpoint{Source: lines.source.String(), Topic: o.Topic, Position: lines.pos}}
+	if err := check.begin(o.Resume, lines); err != nil {
 		return err
 	}
-	if err := rejects.finish(); err != nil {
-		return err
+	if o.Resume && lines.pos.Line > 1 {
+		counts.Resumed.Store(lines.pos.Line)
 	}
-	if stopped {
-		return ErrInterrupted
+	p := &pipeline{
+		sink: sink, lines: lines, partitions: partitions, compression: o.Compression, rejects: rejects, check: check, counts: counts,
+		pace: newPacer(o.Rate, o.Speed, &lines.layout), limit: o.Limit, step: o.OnStep,
 	}
-	return nil
+	if p.step == nil {
+		p.step = func(string) {}
+	}
+	stopped, err := p.run(ctx, stop)
+	if err == nil && !stopped {
+		return errors.Join(rejects.close(), check.finish())
+	}
+	// What has been acknowledged so far need not be sent again.
+	err = errors.Join(err, check.write())
+	if err == nil {
+		err = ErrInterrupted
+	}
+	return err
 }
 
 // pipeline is one run: a reader cuts the source into chunks of whole lines, several encoders turn chunks into record batches, and one
 // sender for each partition sends them in the source's order. Every step's queue is bounded, so the slowest sets the pace.
 type pipeline struct {
 	sink        Sink
-	layout      event.Layout
+	lines       *lineReader
 	partitions  int
 	compression kafka.Compression
+	pace        *pacer
+	limit       int64
 	rejects     *rejects
+	check       *checkpointer
 	counts      *Counts
+	step        func(string)
 
-	source event.Source
-	free   sync.Pool // of *kafka.Batch
+	free sync.Pool // of *kafka.Batch
 }
 
 // chunk is some whole lines on their way through the pipeline.
@@ -101,6 +156,7 @@ type chunk struct {
 	batches [][]*kafka.Batch // for each partition
 	rows    int              // sent, that is, without rejects
 	rejects []reject
+	written int64 // bytes of the rejects file with this chunk's rejects
 	acked   sync.WaitGroup
 }
 
@@ -109,7 +165,7 @@ type delivery struct {
 	chunk *chunk
 }
 
-func (p *pipeline) run(ctx, stop context.Context, lines *lineReader, pace *pacer, limit int64) (stopped bool, err error) {
+func (p *pipeline) run(ctx, stop context.Context) (stopped bool, err error) {
 	g, ctx := errgroup.WithContext(ctx)
 	encoders := runtime.GOMAXPROCS(0)
 	work := make(chan *chunk, encoders)
@@ -122,7 +178,7 @@ func (p *pipeline) run(ctx, stop context.Context, lines *lineReader, pace *pacer
 		defer close(work)
 		defer close(ordered)
 		var err error
-		stopped, err = p.read(ctx, stop, lines, pace, limit, blocks, work, ordered)
+		stopped, err = p.read(ctx, stop, blocks, work, ordered)
 		return err
 	})
 	for range encoders {
@@ -165,6 +221,15 @@ func (p *pipeline) run(ctx, stop context.Context, lines *lineReader, pace *pacer
 				return err
 			}
 			p.counts.Sent.Add(int64(c.rows))
+			p.counts.LastAck.Store(now())
+			p.step(StepAcknowledged)
+			wrote, err := p.check.reached(c.block.end, c.written)
+			if err != nil {
+				return err
+			}
+			if wrote {
+				p.step(StepCheckpoint)
+			}
 			blocks.put(c.block.data)
 		}
 		return nil
@@ -173,8 +238,7 @@ func (p *pipeline) run(ctx, stop context.Context, lines *lineReader, pace *pacer
 }
 
 // read cuts the source into chunks and hands each to the encoders and, in order, to the dispatcher.
-func (p *pipeline) read(ctx, stop context.Context, lines *lineReader, pace *pacer, limit int64, blocks *blockPool, work, ordered chan<- *chunk) (stopped bool, err error) {
-	first := true
+func (p *pipeline) read(ctx, stop context.Context, blocks *blockPool, work, ordered chan<- *chunk) (stopped bool, err error) {
 	for {
 		if stop.Err() != nil {
 			return true, nil
@@ -183,23 +247,21 @@ func (p *pipeline) read(ctx, stop context.Context, lines *lineReader, pace *pace
 		if err != nil {
 			return false, err
 		}
-		b, err := lines.next(buf, pace.rows(limit-p.counts.Read.Load(), limit > 0))
-		if errors.Is(err, io.EOF) {
+		p.pace.begin(p.limit-p.counts.Read.Load(), p.limit > 0)
+		b, err := p.lines.next(buf, p.pace.admit)
+		switch {
+		case errors.Is(err, io.EOF):
 			return false, nil
-		}
-		if errors.Is(err, ErrInterrupted) {
+		case errors.Is(err, ErrInterrupted):
 			return true, nil
-		}
-		if err != nil {
+		case err != nil:
 			return false, err
 		}
-		if first && len(b.data) > 0 {
-			p.source, first = event.SourceOf(lines.header, firstLine(b.data)), false
-		}
-		if pace.wait(stop, b.rows) != nil { // asked to stop: these rows have not been counted and are not sent
+		if p.pace.wait(stop) != nil { // these rows have not been counted and are not sent
 			return true, nil
 		}
 		p.counts.Read.Add(int64(b.rows))
+		p.step(StepRead)
 		c := &chunk{block: b, encoded: make(chan struct{})}
 		for _, out := range []chan<- *chunk{work, ordered} {
 			select {
@@ -208,7 +270,7 @@ func (p *pipeline) read(ctx, stop context.Context, lines *lineReader, pace *pace
 				return false, ctx.Err()
 			}
 		}
-		if limit > 0 && p.counts.Read.Load() >= limit {
+		if p.limit > 0 && p.counts.Read.Load() >= p.limit {
 			return false, nil
 		}
 	}
@@ -222,10 +284,11 @@ func (p *pipeline) dispatch(ctx context.Context, ordered <-chan *chunk, queues [
 		case <-ctx.Done():
 			return ctx.Err()
 		}
-		if err := p.rejects.write(c.rejects); err != nil {
+		var err error
+		if c.written, err = p.rejects.write(c.rejects); err != nil {
 			return err
 		}
-		p.counts.Rejected.Add(int64(len(c.rejects)))
+		p.counts.reject(c.rejects)
 		for i, batches := range c.batches {
 			for _, b := range batches {
 				c.acked.Add(1)

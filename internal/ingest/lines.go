@@ -33,10 +33,53 @@ type position struct {
 type lineReader struct {
 	r       io.Reader
 	live    bool // pass on what there is instead of waiting for a full block
-	header  []byte
+	layout  event.Layout
+	source  event.Source
 	pos     position
 	pending []byte // read, but not passed on yet
 	eof     bool
+}
+
+// begin reads the header line, and as much of the first row as the source's identity needs.
+func begin(src *source) (*lineReader, error) {
+	l := &lineReader{r: src, live: src.live}
+	header, err := l.readHeader()
+	if err != nil {
+		return nil, err
+	}
+	if l.layout, err = event.ParseHeader(header); err != nil {
+		return nil, err
+	}
+	buf := make([]byte, 4<<10)
+	for !l.eof && len(l.pending) < identityBytes && bytes.IndexByte(l.pending, '\n') < 0 {
+		n, err := l.r.Read(buf)
+		l.pending = append(l.pending, buf[:n]...)
+		if err = l.saw(err); err != nil {
+			return nil, err
+		}
+	}
+	first, _, _ := bytes.Cut(l.pending[:min(len(l.pending), identityBytes)], []byte("\n"))
+	l.source = event.SourceOf(header, trimCR(first))
+	return l, nil
+}
+
+// identityBytes is how much of the first row counts for a source's identity; no sound row is longer.
+const identityBytes = 4 << 10
+
+// skipTo passes over everything before p, which an earlier run has dealt with.
+func (l *lineReader) skipTo(p position) error {
+	skip := p.Offset - l.pos.Offset
+	n := min(skip, int64(len(l.pending)))
+	l.pending = l.pending[n:]
+	m, err := io.CopyN(io.Discard, l.r, skip-n)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return err
+	}
+	if n+m < skip {
+		return fmt.Errorf("the source ends after %d bytes, before the place at %d bytes where the last run ended: it has become shorter", l.pos.Offset+n+m, p.Offset)
+	}
+	l.pos = p
+	return nil
 }
 
 // readHeader reads the first line, without its line end.
@@ -45,10 +88,9 @@ func (l *lineReader) readHeader() ([]byte, error) {
 	n := 0
 	for {
 		if i := bytes.IndexByte(buf[:n], '\n'); i >= 0 {
-			l.header = bytes.Clone(trimCR(buf[:i]))
 			l.pending = bytes.Clone(buf[i+1 : n])
 			l.pos = position{Offset: int64(i + 1), Line: 1}
-			return l.header, nil
+			return trimCR(buf[:i]), nil
 		}
 		if n == len(buf) {
 			return nil, fmt.Errorf("%w: the first line is longer than %d bytes", event.ErrHeader, blockBytes)
@@ -57,9 +99,8 @@ func (l *lineReader) readHeader() ([]byte, error) {
 			if n == 0 {
 				return nil, fmt.Errorf("%w: the source is empty; its first line must name the columns %s", event.ErrHeader, strings.Join(event.Columns, ","))
 			}
-			l.header = bytes.Clone(trimCR(buf[:n]))
 			l.pos = position{Offset: int64(n), Line: 1}
-			return l.header, nil
+			return trimCR(buf[:n]), nil
 		}
 		m, err := l.r.Read(buf[n:])
 		n += m
@@ -69,8 +110,8 @@ func (l *lineReader) readHeader() ([]byte, error) {
 	}
 }
 
-// next fills buf with whole lines, at most maxRows of them, and returns io.EOF after the last.
-func (l *lineReader) next(buf []byte, maxRows int) (block, error) {
+// next fills buf with whole lines, as many as admit lets pass, and returns io.EOF after the last. At least one line passes.
+func (l *lineReader) next(buf []byte, admit func(row []byte) bool) (block, error) {
 	b := block{firstLine: l.pos.Line + 1}
 	n := copy(buf, l.pending)
 	l.pending = l.pending[n:]
@@ -86,12 +127,13 @@ func (l *lineReader) next(buf []byte, maxRows int) (block, error) {
 	}
 	end := bytes.LastIndexByte(buf[:n], '\n') + 1
 	if end == 0 && n == len(buf) {
-		return b, l.skipLong(buf, &b)
+		err := l.skipLong(buf, &b)
+		return b, err
 	}
 	if l.eof && len(l.pending) == 0 {
 		end = n // the last line need not end with a line feed
 	}
-	data, rows, lines := cut(buf[:end], maxRows)
+	data, rows, lines := cut(buf[:end], admit)
 	l.pending = append(bytes.Clone(buf[len(data):n]), l.pending...)
 	l.pos.Offset += int64(len(data))
 	l.pos.Line += int64(lines)
@@ -129,7 +171,7 @@ func (l *lineReader) skipLong(buf []byte, b *block) error {
 	}
 	l.pos.Offset += length
 	b.rows, b.end = 1, l.pos
-	b.rejects = append(b.rejects, newReject(l.pos.Line, fmt.Sprintf("the line has %d bytes, more than %d", length, blockBytes), row))
+	b.rejects = append(b.rejects, newReject(l.pos.Line, fmt.Errorf("the line has %d bytes, more than %d", length, blockBytes), row))
 	return nil
 }
 
@@ -142,19 +184,23 @@ func (l *lineReader) saw(err error) error {
 	return err
 }
 
-// cut returns the lines of data that hold at most maxRows rows.
-func cut(data []byte, maxRows int) (head []byte, rows, lines int) {
-	for len(head) < len(data) && rows < maxRows {
+// cut returns the lines of data before the first row that is not admitted. Blank lines are no rows.
+func cut(data []byte, admit func(row []byte) bool) (head []byte, rows, lines int) {
+	for len(head) < len(data) {
 		rest := data[len(head):]
-		i := bytes.IndexByte(rest, '\n')
-		if i < 0 {
-			i = len(rest) - 1
+		next := bytes.IndexByte(rest, '\n') + 1
+		row := rest[:max(next-1, 0)]
+		if next == 0 {
+			row, next = rest, len(rest)
 		}
-		if len(trimCR(bytes.TrimSuffix(rest[:i+1], []byte("\n")))) > 0 {
+		if row = trimCR(row); len(row) > 0 {
+			if !admit(row) && rows > 0 {
+				break
+			}
 			rows++
 		}
 		lines++
-		head = data[:len(head)+i+1]
+		head = data[:len(head)+next]
 	}
 	return head, rows, lines
 }

@@ -2,58 +2,112 @@ package ingest
 
 import (
 	"context"
-	"math"
 	"time"
+
+	"cartwheel/internal/event"
 )
 
-// pacer holds the reader back so that rows leave at a given rate. It goes by what should have been sent since the start, so that
-// small delays do not add up, but does not make up for more than a moment: after a pause of the broker there is no flood.
+// pacer decides when rows leave: as fast as possible, so many a second, or by their own clock played faster. Each piece's time is
+// reckoned from the start, so that small delays do not add up; but a delay of more than a moment, such as a pause of the broker,
+// moves everything after it instead of being made up for by a flood.
 type pacer struct {
-	rate  float64 // rows a second, 0: no limit
-	start time.Time
-	sent  float64
+	rate   float64
+	speed  float64
+	layout *event.Layout
+
+	start time.Time // when the first row left
+	sent  float64   // rows let go, for rate
+	first int64     // time of the first row, for speed
+
+	// the piece that is being put together
+	left int64     // rows that it may still have
+	due  time.Time // when it may leave
+	rows int
 }
 
 const (
-	paceStep = 20 * time.Millisecond // rows are let go in pieces of so much time
+	paceStep = 20 * time.Millisecond // rows that are due within so much time leave together
 	paceSlip = time.Second           // the longest delay that is made up for
 )
 
-func newPacer(rate float64) *pacer { return &pacer{rate: rate} }
-
-// rows is how many rows the next piece may have.
-func (p *pacer) rows(left int64, limited bool) int {
-	n := int64(math.MaxInt)
-	if p.rate > 0 {
-		n = max(1, int64(p.rate*paceStep.Seconds()))
-	}
-	if limited {
-		n = min(n, left)
-	}
-	return int(n)
+func newPacer(rate, speed float64, layout *event.Layout) *pacer {
+	return &pacer{rate: rate, speed: speed, layout: layout}
 }
 
-// wait returns when so many rows are due, or with an error when ctx is done.
-func (p *pacer) wait(ctx context.Context, rows int) error {
-	if p.rate <= 0 {
+// begin starts a piece of at most left rows, if limited.
+func (p *pacer) begin(left int64, limited bool) {
+	if !limited {
+		left = 1<<63 - 1
+	}
+	if p.rate > 0 {
+		left = min(left, max(1, int64(p.rate*paceStep.Seconds())))
+	}
+	p.left, p.rows = left, 0
+	p.due = time.Time{}
+}
+
+// admit tells whether the row belongs to the piece.
+func (p *pacer) admit(row []byte) bool {
+	if p.left <= 0 {
+		return false
+	}
+	if p.speed > 0 && !p.admitByClock(row) {
+		return false
+	}
+	p.left--
+	p.rows++
+	return true
+}
+
+func (p *pacer) admitByClock(row []byte) bool {
+	ts, ok := p.layout.ParseTimestamp(row)
+	if !ok {
+		return true // it will be rejected; it has no time to wait for
+	}
+	if p.start.IsZero() {
+		p.start, p.first = time.Now(), ts
+	}
+	due := p.start.Add(time.Duration(float64(ts-p.first) * float64(time.Millisecond) / p.speed))
+	if p.due.IsZero() {
+		p.due = due
+		return true
+	}
+	return !due.After(later(p.due.Add(paceStep), time.Now()))
+}
+
+// wait returns when the piece is due, or with an error when ctx is done.
+func (p *pacer) wait(ctx context.Context) error {
+	now := time.Now()
+	if p.rate > 0 {
+		if p.start.IsZero() {
+			p.start = now
+		}
+		p.due = later(p.due, p.start.Add(time.Duration(p.sent/p.rate*float64(time.Second))))
+		p.sent += float64(p.rows)
+	}
+	if p.due.IsZero() {
 		return nil
 	}
-	now := time.Now()
-	if p.start.IsZero() {
-		p.start = now
-	}
-	due := p.start.Add(time.Duration(p.sent / p.rate * float64(time.Second)))
-	if late := now.Sub(due); late > paceSlip {
+	late := now.Sub(p.due)
+	if late > paceSlip {
 		p.start = p.start.Add(late)
-	} else if late < 0 {
-		t := time.NewTimer(-late)
-		defer t.Stop()
-		select {
-		case <-t.C:
-		case <-ctx.Done():
-			return ctx.Err()
-		}
 	}
-	p.sent += float64(rows)
-	return nil
+	if late >= 0 {
+		return nil
+	}
+	t := time.NewTimer(-late)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
 }

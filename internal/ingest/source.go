@@ -9,11 +9,10 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"time"
 
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
-
-	"cartwheel/internal/event"
 )
 
 // source is an open file or standard input, decompressed.
@@ -31,13 +30,13 @@ func (s *source) Close() {
 }
 
 // open opens a source. What is compressed with gzip or zstd is recognised by its first bytes, whatever its name.
-func open(stop context.Context, path string, stdin io.Reader, counts *Counts) (*source, error) {
-	s := &source{name: path}
-	raw := stdin
-	if path == "-" {
+func open(stop context.Context, o Options, counts *Counts) (*source, error) {
+	s := &source{name: o.Path}
+	raw := o.Stdin
+	if o.Path == "-" {
 		s.name, s.live = "standard input", true
 	} else {
-		f, err := os.Open(path)
+		f, err := os.Open(o.Path)
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil, fmt.Errorf("opening the source: %w (--file says what to read; README.md says where the data set comes from and how to generate one)", err)
 		}
@@ -46,7 +45,7 @@ func open(stop context.Context, path string, stdin io.Reader, counts *Counts) (*
 		}
 		info, err := f.Stat()
 		if err == nil && info.IsDir() {
-			err = fmt.Errorf("%s is a folder", path)
+			err = fmt.Errorf("%s is a folder", o.Path)
 		}
 		if err != nil {
 			f.Close()
@@ -59,21 +58,29 @@ func open(stop context.Context, path string, stdin io.Reader, counts *Counts) (*
 		}
 		s.close = append(s.close, func() { f.Close() })
 		raw = f
+		if o.Follow && !s.live {
+			s.live = true
+			raw = &follower{stop: stop, f: f}
+		}
 	}
-	if s.live {
+	if s.live && !o.Follow {
 		raw = s.interruptible(stop, raw)
 	}
 	b := bufio.NewReaderSize(&counted{raw, counts}, 64<<10)
 	magic, _ := b.Peek(4) // an error comes again with the first read
+	gzipped, zstandard := bytes.HasPrefix(magic, []byte{0x1f, 0x8b}), bytes.HasPrefix(magic, []byte{0x28, 0xb5, 0x2f, 0xfd})
 	switch {
-	case bytes.HasPrefix(magic, []byte{0x1f, 0x8b}):
+	case o.Follow && (gzipped || zstandard):
+		s.Close()
+		return nil, fmt.Errorf("opening the source: %s is compressed, and only a plain file can be followed while it grows", s.name)
+	case gzipped:
 		z, err := gzip.NewReader(b)
 		if err != nil {
 			s.Close()
 			return nil, fmt.Errorf("opening the source: %s: %w", s.name, err)
 		}
 		s.Reader = z
-	case bytes.HasPrefix(magic, []byte{0x28, 0xb5, 0x2f, 0xfd}):
+	case zstandard:
 		z, err := zstd.NewReader(b, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(128<<20))
 		if err != nil {
 			s.Close()
@@ -110,13 +117,32 @@ func (c *counted) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// begin reads the header line.
-func begin(src *source) (*lineReader, event.Layout, error) {
-	l := &lineReader{r: src, live: src.live}
-	header, err := l.readHeader()
-	if err != nil {
-		return nil, event.Layout{}, err
+// follower reads a file that grows.
+type follower struct {
+	stop context.Context
+	f    *os.File
+	read int64
+}
+
+// followEvery is how often a file that may grow is looked at.
+const followEvery = 100 * time.Millisecond
+
+func (f *follower) Read(p []byte) (int, error) {
+	for {
+		n, err := f.f.Read(p)
+		f.read += int64(n)
+		if n > 0 || !errors.Is(err, io.EOF) {
+			return n, err
+		}
+		if info, err := f.f.Stat(); err == nil && info.Size() < f.read {
+			return 0, fmt.Errorf("the file has become shorter, from %d bytes to %d: it was replaced while it was followed", f.read, info.Size())
+		}
+		t := time.NewTimer(followEvery)
+		select {
+		case <-t.C:
+		case <-f.stop.Done():
+			t.Stop()
+			return 0, ErrInterrupted
+		}
 	}
-	layout, err := event.ParseHeader(header)
-	return l, layout, err
 }

@@ -1,0 +1,49 @@
+package main
+
+import (
+	"strconv"
+	"time"
+
+	"cartwheel/internal/batch"
+	"cartwheel/internal/metrics"
+)
+
+// serveMetrics serves the consumer's figures on addr, if there is one, until the returned function is called.
+func serveMetrics(addr string, c *batch.Consumer, stats *batch.Stats) (stop func(), err error) {
+	if addr == "" {
+		return func() {}, nil
+	}
+	s, err := metrics.Serve(addr, func() []metrics.Sample { return samples(stats) }, c.Healthy)
+	if err != nil {
+		return nil, err
+	}
+	return s.Close, nil
+}
+
+func samples(s *batch.Stats) []metrics.Sample {
+	list := []metrics.Sample{
+		{Name: "cartwheel_consumer_records_read_total", Help: "Records read from the topic.", Value: float64(s.Records.Load())},
+		{Name: "cartwheel_consumer_bytes_read_total", Help: "Bytes of the values of these records.", Value: float64(s.Bytes.Load())},
+		{Name: "cartwheel_consumer_events_published_total", Help: "Events in published batch files.", Value: float64(s.Events.Load())},
+		{Name: "cartwheel_consumer_batches_published_total", Help: "Published batch files.", Value: float64(s.Batches.Load())},
+	}
+	for reason, n := range s.Reasons() {
+		list = append(list, metrics.Sample{
+			Name: "cartwheel_consumer_rejected_total", Help: "Records sent to the dead-letter topic, by the rule that they break.",
+			Value: float64(n), Labels: map[string]string{"reason": reason},
+		})
+	}
+	for partition, n := range s.Lags() {
+		list = append(list, metrics.Sample{
+			Name: "cartwheel_consumer_lag_records", Help: "Records of an assigned partition that are not yet read.",
+			Gauge: true, Value: float64(n), Labels: map[string]string{"partition": strconv.Itoa(partition)},
+		})
+	}
+	if at := s.LastCommit.Load(); at > 0 {
+		list = append(list, metrics.Sample{
+			Name: "cartwheel_consumer_last_commit_age_seconds", Help: "Time since offsets were last committed to Kafka.",
+			Gauge: true, Value: time.Since(time.UnixMilli(at)).Seconds(),
+		})
+	}
+	return list
+}
