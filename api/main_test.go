@@ -35,7 +35,7 @@ func TestItems(t *testing.T) {
 		{"GET", "/v1/visitors/anna/recommendations?limit=2&exclude=a2,a3", "", "als", "q/\"\\? popular"},
 		{"GET", "/v1/visitors/anna/recommendations?only=b2,b1,a1", "", "als", "b1 b2"},
 		{"GET", "/v1/visitors/anna/recommendations?only=b2&only=b1", "", "als", "b1 b2"},
-		{"GET", "/v1/visitors/anna/recommendations", "", "als", "a2 a3 q/\"\\? popular b1 new b2"},
+		{"GET", "/v1/visitors/anna/recommendations?exclude=b1,new,b2", "", "als", "a2 a3 q/\"\\? popular"},
 		{"GET", "/v1/visitors/a%2Fb%20+%252F%20%C3%BC/recommendations?limit=1", "", "als", "a1"},
 		{"GET", "/v1/visitors/nobody/recommendations?limit=3", "", "popular", "new a1 b1"},
 		{"GET", "/v1/items/popular?limit=3", "", "popular", "new a1 b1"},
@@ -87,16 +87,36 @@ func TestManyVisitorsAreAnsweredAsOne(t *testing.T) {
 	}
 }
 
+// Scores are those that the same visitor's recommendations are ranked by, in the order asked.
 func TestScores(t *testing.T) {
 	t.Parallel()
 	p := startWith(t, shop("v1"))
-	for body, want := range map[string]string{
-		`{"visitorid":"anna","itemids":["b1","a2","nothing","a1","new","a2"]}`: `{"model_version":"v1","strategy":"als","scores":[{"itemid":"b1","score":0},{"itemid":"a2","score":0.800000011920929},` +
-			`{"itemid":"nothing","score":null},{"itemid":"a1","score":0.8999999761581421},{"itemid":"new","score":0},{"itemid":"a2","score":0.800000011920929}]}`,
-		`{"visitorid":77,"itemids":["a1",7]}`: `{"model_version":"v1","strategy":"popular","scores":[{"itemid":"a1","score":5},{"itemid":"7","score":null}]}`,
-	} {
-		if a := p.do(t, "POST", "/v1/scores", body, "Content-Type", "application/json"); a.status != 200 || strings.TrimSpace(string(a.body)) != want {
-			t.Errorf("status %d: %s", a.status, a.body)
+	for _, visitor := range []string{"anna", "77"} {
+		list := p.do(t, "GET", "/v1/visitors/"+visitor+"/recommendations?seen=include", "").items(t)
+		asked, want := []string{"nothing", "7"}, []*float64{nil, nil}
+		for _, i := range []int{3, 0, 7, 1, 0} {
+			asked, want = append(asked, list.Items[i].ItemID), append(want, &list.Items[i].Score)
+		}
+		body, err := json.Marshal(map[string]any{"visitorid": visitor, "itemids": asked})
+		if err != nil {
+			t.Fatal(err)
+		}
+		a := p.do(t, "POST", "/v1/scores", string(body), "Content-Type", "application/json")
+		var got struct {
+			ModelVersion string `json:"model_version"`
+			Strategy     string `json:"strategy"`
+			Scores       []struct {
+				ItemID string   `json:"itemid"`
+				Score  *float64 `json:"score"`
+			} `json:"scores"`
+		}
+		if err := json.Unmarshal(a.body, &got); err != nil || a.status != 200 || got.ModelVersion != "v1" || got.Strategy != list.Strategy || len(got.Scores) != len(asked) {
+			t.Fatalf("status %d: %s", a.status, a.body)
+		}
+		for i, s := range got.Scores {
+			if s.ItemID != asked[i] || (s.Score == nil) != (want[i] == nil) || s.Score != nil && *s.Score != *want[i] {
+				t.Errorf("%s: place %d is %s, want %s as in %+v", visitor, i, a.body, asked[i], list)
+			}
 		}
 	}
 }
@@ -107,6 +127,18 @@ func TestExplanation(t *testing.T) {
 	a := p.do(t, "POST", "/v1/sessions/recommendations?explain=true&limit=1&seen=exclude", `{"items":["b1"]}`, "Content-Type", "application/json")
 	if a.status != 200 || !strings.Contains(string(a.body), `"because":[{"itemid":"b1","share":1}]`) {
 		t.Errorf("status %d: %s", a.status, a.body)
+	}
+}
+
+// An answer is as long as was asked for while there are items left, with factors or without.
+func TestAnswersAreNeverShort(t *testing.T) {
+	t.Parallel()
+	p := startWith(t, shop("v1"))
+	for path, want := range map[string]int{"/v1/visitors/anna/recommendations": 7, "/v1/visitors/anna/recommendations?seen=include": 8,
+		"/v1/visitors/nobody/recommendations": 8, "/v1/items/popular?event=view": 8, "/v1/items/a1/similar": 7, "/v1/visitors/ben/recommendations?exclude=a1&offset=2": 4} {
+		if list := p.do(t, "GET", path, "").items(t); len(list.Items) != want {
+			t.Errorf("%s: %d items, want %d: %v", path, len(list.Items), want, list.Items)
+		}
 	}
 }
 
