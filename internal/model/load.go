@@ -130,6 +130,11 @@ func (m *Manifest) checkCounts() error {
 	case c.Items < 1 || c.Items > math.MaxInt32:
 		return fmt.Errorf("the count of items is %d", c.Items)
 	}
+	for _, blend := range []Blend{p.Blends.Session, p.Blends.VisitorNew, p.Blends.VisitorAll} {
+		if err := blend.check(); err != nil {
+			return err
+		}
+	}
 	for event, weight := range p.EventWeights {
 		if !finite(weight) || weight < 0 {
 			return fmt.Errorf("the weight of %q is %v", event, weight)

@@ -48,16 +48,18 @@ type Manifest struct {
 
 // Parameters are the settings of a training that serving needs or that a repetition would need.
 type Parameters struct {
-	Rank            int                `json:"rank"`
-	Iterations      int                `json:"iterations"`
-	RegParam        float64            `json:"regParam"`
-	Alpha           float64            `json:"alpha"`
-	Seed            int64              `json:"seed"`
-	EventWeights    map[string]float64 `json:"event_weights"`
-	HalfLifeDays    float64            `json:"half_life_days"` // 0: no decay
-	HoldoutShare    float64            `json:"holdout_share"`
-	PopularHalfLife float64            `json:"popular_half_life_days"`
-	MinItems        int                `json:"min_items"` // visitors with fewer distinct items get no factors; serving folds them in
+	Rank              int                `json:"rank"`
+	Iterations        int                `json:"iterations"`
+	RegParam          float64            `json:"regParam"`
+	Alpha             float64            `json:"alpha"`
+	Seed              int64              `json:"seed"`
+	EventWeights      map[string]float64 `json:"event_weights"`
+	HalfLifeDays      float64            `json:"half_life_days"` // 0: no decay
+	HoldoutShare      float64            `json:"holdout_share"`
+	PopularHalfLife   float64            `json:"popular_half_life_days"`
+	NeighbourHalfLife float64            `json:"neighbour_half_life_days"`
+	Blends            Blends             `json:"blends"`
+	MinItems          int                `json:"min_items"` // visitors with fewer distinct items get no factors; serving folds them in
 }
 
 // Counts say how much of what went in.

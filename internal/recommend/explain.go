@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"math"
 	"slices"
+
+	"gonum.org/v1/gonum/blas/blas64"
 )
 
 // maxShares is how many items an explanation names at most.
@@ -15,44 +17,51 @@ type Share struct {
 	Share float64
 }
 
-// explain says which of the items in s.pairs carry the scores. A score is a sum over them (Hu, Koren and Volinsky 2008, section 5):
+// explain says which of the items in s.pairs carry the scores. What neighbours and the own signal add to a score is a sum over them
+// as it stands; what the factors add is one, too (Hu, Koren and Volinsky 2008, section 5):
 //
 //	⟨x,y⟩ = Σ (1+c)·yᵀA⁻¹y',  A = YᵀY + Σ c·y'·y'ᵀ + regParam·n·I
 //
 // with the same A and c as in Folder.Fold, and y' the factors of an item of the visitor's. Shares add up to 1 and come largest
-// first. Where there are more than maxShares, the largest by magnitude stand for all. An item without a score has no explanation.
+// first. Where there are more than maxShares, the largest by magnitude stand for all. What popularity adds is no item's.
 func (r *Recommender) explain(s *scratch, items []Item) {
-	f := r.folder
-	room := f.systems.Get().(*system)
-	defer f.systems.Put(room)
-	factor, ok := f.factorise(room, s.pairs)
-	if !ok {
-		return
+	room := r.folder.systems.Get().(*system)
+	defer r.folder.systems.Put(room)
+	var factor blas64.Triangular
+	byFactors := s.mixture.blend.Factors > 0
+	if byFactors {
+		factor, byFactors = r.folder.factorise(room, s.pairs)
 	}
 	for i := range items {
 		number, known := r.items.Number(items[i].ID)
-		if !known || r.index.Vector(number) == nil || items[i].Score == 0 {
+		if !known || items[i].Score == 0 {
 			continue
 		}
-		widen(room.y, r.index.Vector(number))
-		solve(factor, room.y)
-		items[i].Because = r.shares(room.y, s.pairs)
+		var solved []float64
+		if row := r.index.Vector(number); row != nil && byFactors {
+			widen(room.y, row)
+			solve(factor, room.y)
+			solved = room.y
+		}
+		items[i].Because = r.shares(s, number, solved)
 	}
 }
 
-// shares weighs the pairs by what each adds to the score of the item whose A⁻¹y is given.
-func (r *Recommender) shares(solved []float64, pairs []Pair) []Share {
-	shares := make([]Share, 0, len(pairs))
-	for _, pair := range pairs {
-		row := r.index.Vector(pair.Item)
-		if row == nil || pair.Strength <= 0 {
-			continue
+// shares weighs the pairs by what each adds to the score of an item, whose A⁻¹y is solved, nil if it has none.
+func (r *Recommender) shares(s *scratch, item int32, solved []float64) []Share {
+	shares := make([]Share, 0, len(s.pairs))
+	for _, pair := range s.pairs {
+		added := r.carried(&s.mixture, pair.Item, item)
+		if row := r.index.Vector(pair.Item); row != nil && solved != nil && pair.Strength > 0 {
+			var product float64
+			for i, y := range row {
+				product += solved[i] * float64(y)
+			}
+			added += s.mixture.blend.Factors * (1 + r.folder.confidence(pair)) * product
 		}
-		var product float64
-		for i, y := range row {
-			product += solved[i] * float64(y)
+		if added != 0 {
+			shares = append(shares, Share{r.items.Name(pair.Item), added})
 		}
-		shares = append(shares, Share{r.items.Name(pair.Item), (1 + r.folder.confidence(pair)) * product})
 	}
 	if len(shares) > maxShares {
 		slices.SortStableFunc(shares, func(a, b Share) int { return cmp.Compare(math.Abs(b.Share), math.Abs(a.Share)) })

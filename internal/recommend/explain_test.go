@@ -58,15 +58,21 @@ func TestSharesTakeTheScoreApart(t *testing.T) {
 				continue // an item without factors, where few have any
 			}
 			number, _ := v.Items.Number(item.ID)
-			var sum float64
+			part := func(i int) float64 {
+				c := v.Manifest.Parameters.Alpha * float64(strengths[i])
+				return (1 + c) * mat.Inner(row(number), &inverse, row(items[i]))
+			}
+			var whole, sum float64
+			for i := range items {
+				whole += part(i)
+			}
 			for _, share := range item.Because {
 				touched, _ := v.Items.Number(share.ID)
 				i := slices.Index(items, touched)
 				if i < 0 {
 					t.Fatalf("visitor %d never touched %s", visitor, share.ID)
 				}
-				c := v.Manifest.Parameters.Alpha * float64(strengths[i])
-				want := (1 + c) * mat.Inner(row(number), &inverse, row(touched)) / item.Score
+				want := part(i) / whole
 				// Scores are of factors in float32; and where not all items are named, those that are stand for the rest.
 				if len(items) <= 50 && math.Abs(share.Share-want) > 1e-4 {
 					t.Errorf("visitor %d, item %s: %s has share %v, want %v", visitor, item.ID, share.ID, share.Share, want)

@@ -29,6 +29,8 @@ type Recommender struct {
 	items          *model.IDs
 	visitorFactors []float32
 	seen           model.Seen
+	near           model.Neighbours
+	blends         model.Blends
 	weights        map[string]float64
 	index          *Index
 	folder         *Folder
@@ -68,18 +70,22 @@ type Click struct {
 
 // scratch is what a request needs while it is worked on.
 type scratch struct {
-	skip  *Set
-	only  *Set
-	query []float32
-	pairs []Pair
-	best  []Scored
+	skip    *Set
+	only    *Set
+	query   []float32
+	pairs   []Pair
+	best    []Scored
+	clicks  []int32
+	mixture mixture
 }
 
 // New prepares to answer from a version. It copies the items' factors into the order of search, so that the version may be let go.
 func New(v *model.Version) *Recommender {
 	p := v.Manifest.Parameters
-	r := &Recommender{visitors: v.Visitors, items: v.Items, visitorFactors: v.Factors.Visitors, seen: v.Seen, weights: p.EventWeights,
+	r := &Recommender{visitors: v.Visitors, items: v.Items, visitorFactors: v.Factors.Visitors, seen: v.Seen, near: v.Near, weights: p.EventWeights,
 		index: NewIndex(v.Factors.Items, v.Factors.Rank), popular: map[string]ranking{}}
+	r.blends = model.Blends{Session: p.Blends.Session.Or(model.ByFactors), VisitorNew: p.Blends.VisitorNew.Or(model.ByFactors),
+		VisitorAll: p.Blends.VisitorAll.Or(model.ByFactors)}
 	r.folder = NewFolder(r.index, p.Alpha, p.RegParam)
 	for event, list := range v.Popular {
 		r.popular[event] = newRanking(list, v.Items.Len())
@@ -90,13 +96,21 @@ func New(v *model.Version) *Recommender {
 		}
 	}
 	r.scratches.New = func() any {
-		return &scratch{skip: NewSet(r.items.Len()), only: NewSet(r.items.Len()), query: make([]float32, r.index.rank)}
+		return &scratch{skip: NewSet(r.items.Len()), only: NewSet(r.items.Len()), query: make([]float32, r.index.rank), mixture: newMixture(r.items.Len())}
 	}
 	return r
 }
 
-// Visitor answers for a visitor: by the factors that were learned; for one who has a history but no factors, by factors folded in
-// from it; else by popularity.
+// With returns a recommender that differs only in its blends.
+func (r *Recommender) With(b model.Blends) *Recommender {
+	other := &Recommender{visitors: r.visitors, items: r.items, visitorFactors: r.visitorFactors, seen: r.seen, near: r.near, blends: b,
+		weights: r.weights, index: r.index, folder: r.folder, popular: r.popular, factorless: r.factorless}
+	other.scratches.New = r.scratches.New
+	return other
+}
+
+// Visitor answers for a visitor by his history: by factors, learned or folded in, and by what else the version's blend weighs; for
+// one without a history by popularity.
 func (r *Recommender) Visitor(id string, o Options) Answer {
 	s := r.begin(o)
 	defer r.scratches.Put(s)
@@ -104,18 +118,34 @@ func (r *Recommender) Visitor(id string, o Options) Answer {
 	if !known {
 		return r.byPopularity(s, model.PopularAll, o)
 	}
+	blend := r.blends.VisitorNew
+	if o.IncludeSeen {
+		blend = r.blends.VisitorAll
+	}
+	r.weighVisitor(s, visitor, blend)
+	if !o.IncludeSeen {
+		for _, pair := range s.pairs {
+			s.skip.Add(pair.Item)
+		}
+	}
+	if s.mixture.silent() {
+		return r.byPopularity(s, model.PopularAll, o)
+	}
+	return r.mix(s, StrategyALS, o)
+}
+
+// weighVisitor fills s.pairs and the mixture from what the visitor has touched.
+func (r *Recommender) weighVisitor(s *scratch, visitor int32, blend model.Blend) {
 	items, strengths := r.seen.Of(visitor)
 	for i, item := range items {
 		s.pairs = append(s.pairs, Pair{item, strengths[i]})
-		if !o.IncludeSeen {
-			s.skip.Add(item)
-		}
 	}
-	query := r.taste(s, visitor)
-	if query == nil {
-		return r.byPopularity(s, model.PopularAll, o)
+	s.mixture.weighVisits(items, strengths, r.seen.Ages(visitor), blend)
+	var query []float32
+	if blend.Factors > 0 {
+		query = r.taste(s, visitor)
 	}
-	return r.byFactors(s, StrategyALS, query, o)
+	r.prepare(&s.mixture, query, blend)
 }
 
 // taste returns a known visitor's factors, learned or folded in from s.pairs, or nil if there is nothing to go by.
@@ -133,7 +163,7 @@ func (r *Recommender) taste(s *scratch, visitor int32) []float32 {
 }
 
 // Session answers for somebody of whom only the clicks of a session are known, oldest first. Items that the version does not know
-// are passed over; if none is left, or none has factors, the answer goes by popularity.
+// are passed over; if none is left, the answer goes by popularity.
 func (r *Recommender) Session(clicks []Click, o Options) Answer {
 	s := r.begin(o)
 	defer r.scratches.Put(s)
@@ -142,6 +172,7 @@ func (r *Recommender) Session(clicks []Click, o Options) Answer {
 		if !known {
 			continue
 		}
+		s.clicks = append(s.clicks, item)
 		if !o.IncludeSeen {
 			s.skip.Add(item)
 		}
@@ -156,10 +187,16 @@ func (r *Recommender) Session(clicks []Click, o Options) Answer {
 			s.pairs = append(s.pairs, Pair{item, float32(weight)})
 		}
 	}
-	if !r.folder.Fold(s.query, s.pairs) {
+	var query []float32
+	if r.blends.Session.Factors > 0 && r.folder.Fold(s.query, s.pairs) {
+		query = s.query
+	}
+	s.mixture.weighClicks(s.clicks, r.blends.Session)
+	r.prepare(&s.mixture, query, r.blends.Session)
+	if s.mixture.silent() {
 		return r.byPopularity(s, model.PopularAll, o)
 	}
-	return r.byFactors(s, StrategySession, s.query, o)
+	return r.mix(s, StrategySession, o)
 }
 
 // Similar answers with the items whose factors have the largest cosine with an item's; for an item without factors, by popularity.
@@ -224,34 +261,14 @@ func (r *Recommender) begin(o Options) *scratch {
 	s := r.scratches.Get().(*scratch)
 	s.skip.Clear()
 	s.only.Clear()
-	s.pairs = s.pairs[:0]
+	s.pairs, s.clicks = s.pairs[:0], s.clicks[:0]
+	s.mixture.clear()
 	for _, id := range o.Exclude {
 		if item, known := r.items.Number(id); known {
 			s.skip.Add(item)
 		}
 	}
 	return s
-}
-
-// byFactors ranks by the inner product with the query.
-func (r *Recommender) byFactors(s *scratch, strategy string, query []float32, o Options) Answer {
-	need := o.Offset + o.Limit
-	if o.Only == nil {
-		s.best = r.index.Top(s.best, query, need, s.skip)
-	} else {
-		s.best = s.best[:0]
-		for _, item := range r.eligible(s, o.Only) {
-			if row := r.index.Vector(item); row != nil {
-				s.best = append(s.best, Scored{item, dot(query, row)})
-			}
-		}
-		slices.SortFunc(s.best, better)
-	}
-	a := r.complete(s, strategy, o)
-	if o.Explain {
-		r.explain(s, a.Items)
-	}
-	return a
 }
 
 // complete makes an answer of s.best, the best items that have factors, and of the items that have none, whose score is 0: these

@@ -9,35 +9,28 @@ type ItemScore struct {
 	Known bool
 }
 
-// Scores returns the scores that Visitor ranks by, of any items, in the order asked, seen or not.
+// Scores returns the scores that Visitor ranks by when seen items are included, of any items, in the order asked.
 func (r *Recommender) Scores(visitorID string, itemIDs []string) (strategy string, scores []ItemScore) {
 	s := r.begin(Options{})
 	defer r.scratches.Put(s)
-	var query []float32
 	if visitor, known := r.visitors.Number(visitorID); known {
-		items, strengths := r.seen.Of(visitor)
-		for i, item := range items {
-			s.pairs = append(s.pairs, Pair{item, strengths[i]})
-		}
-		query = r.taste(s, visitor)
+		r.weighVisitor(s, visitor, r.blends.VisitorAll)
 	}
-	popular := r.popular[model.PopularAll]
 	strategy = StrategyALS
-	if query == nil {
+	if s.mixture.silent() {
 		strategy = StrategyPopular
 	}
+	popular := r.popular[model.PopularAll]
 	scores = make([]ItemScore, len(itemIDs))
 	for i, id := range itemIDs {
 		item, known := r.items.Number(id)
 		scores[i] = ItemScore{ID: id, Known: known}
 		switch {
 		case !known:
-		case query == nil:
+		case strategy == StrategyPopular:
 			scores[i].Score = popular.scored(item).Score
 		default:
-			if row := r.index.Vector(item); row != nil {
-				scores[i].Score = dot(query, row)
-			}
+			scores[i].Score = r.score(&s.mixture, item)
 		}
 	}
 	return strategy, scores

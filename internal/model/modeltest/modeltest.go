@@ -27,12 +27,13 @@ type Spec struct {
 	Items          []string
 	VisitorFactors [][]float32
 	ItemFactors    [][]float32
-	Seen           map[string][]Pair // by visitor, newest first
+	Seen           map[string][]Pair   // by visitor, newest first
 	Near           map[string][]Scored // by item, best first
 	Popular        map[string][]Scored
 	Alpha          float64
 	RegParam       float64
 	EventWeights   map[string]float64
+	Blends         model.Blends
 }
 
 // Pair is an item that a visitor has touched.
@@ -173,7 +174,7 @@ func Write(tb testing.TB, modelsDir string, spec Spec) string {
 	now := time.Date(2015, 9, 18, 3, 0, 0, 0, time.UTC)
 	Seal(tb, dir, model.Manifest{
 		Schema: model.Schema, Version: spec.Name, CreatedAt: now, SparkVersion: "4.1.2",
-		Parameters: model.Parameters{Rank: spec.Rank, Iterations: 10, RegParam: spec.RegParam, Alpha: spec.Alpha, EventWeights: spec.EventWeights},
+		Parameters: model.Parameters{Rank: spec.Rank, Iterations: 10, RegParam: spec.RegParam, Alpha: spec.Alpha, EventWeights: spec.EventWeights, Blends: spec.Blends},
 		Counts: model.Counts{Visitors: int64(len(spec.Visitors)), Items: int64(len(spec.Items)), Pairs: pairs,
 			FactorsUsers: int64(len(userFactors)), FactorsItems: int64(len(itemFactors))},
 		Data:    model.DataRange{From: now.AddDate(0, -4, 0), To: now, HoldoutStart: now.AddDate(0, 0, -7)},

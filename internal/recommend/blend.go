@@ -1,0 +1,228 @@
+package recommend
+
+import (
+	"math"
+	"slices"
+
+	"cartwheel/internal/model"
+)
+
+const (
+	// nearClicks and ownClicks are how many clicks back a session's items count for their neighbours and for themselves.
+	nearClicks, ownClicks = 10, 50
+	// historyItems is how many of a visitor's newest items count.
+	historyItems = 200
+	// margin is how many more items than asked for are looked at before it is checked whether they suffice.
+	margin = 64
+)
+
+// mixture scores items by several signals at once:
+//
+//	score(b) = Σ weight_i · signal_i(b) / max signal_i
+//
+// over the signals that model.Blend names.
+type mixture struct {
+	blend   model.Blend // weights divided by the signals' maxima; 0 where a signal says nothing
+	query   []float32   // nil if there are no factors to go by
+	near    []float32   // by item: Σ weight of x · nearness of the item to x, over the history's items x
+	own     []float32   // by item: its weight, if it is one of the history's
+	touched []int32     // the items of which near or own is not 0
+	history []weighed
+	met     *Set
+	top     []Scored
+}
+
+// weighed is an item of a history, and how much it counts for its neighbours and for itself.
+type weighed struct {
+	item      int32
+	near, own float64
+}
+
+func newMixture(items int) mixture {
+	return mixture{near: make([]float32, items), own: make([]float32, items), met: NewSet(items)}
+}
+
+func (m *mixture) clear() {
+	for _, item := range m.touched {
+		m.near[item], m.own[item] = 0, 0
+	}
+	m.touched, m.history, m.query, m.blend = m.touched[:0], m.history[:0], nil, model.Blend{}
+}
+
+// weighVisit fills the history from a visitor's items, newest first, by their ages in days.
+func (m *mixture) weighVisits(items []int32, strengths, ages []float32, b model.Blend) {
+	for i, item := range items[:min(len(items), historyItems)] {
+		m.history = append(m.history, weighed{item, float64(strengths[i]) * math.Pow(b.NeighboursDecay, float64(ages[i])),
+			float64(strengths[i]) * math.Pow(b.OwnDecay, float64(ages[i]))})
+	}
+}
+
+// weighClicks fills the history from the known items of a session, oldest click first, by how many clicks back each was last met.
+func (m *mixture) weighClicks(clicks []int32, b model.Blend) {
+	m.met.Clear()
+	for back := range min(len(clicks), ownClicks) {
+		item := clicks[len(clicks)-1-back]
+		if m.met.Has(item) {
+			continue
+		}
+		m.met.Add(item)
+		w := weighed{item: item, own: math.Pow(b.OwnDecay, float64(back))}
+		if back < nearClicks {
+			w.near = math.Pow(b.NeighboursDecay, float64(back))
+		}
+		m.history = append(m.history, w)
+	}
+}
+
+// prepare computes what scores need: the signals of the history, and every signal's maximum.
+func (r *Recommender) prepare(m *mixture, query []float32, b model.Blend) {
+	m.query, m.blend = query, b
+	var nearMax, ownMax float32
+	for _, h := range m.history {
+		if b.Own > 0 {
+			m.touch(h.item)
+			m.own[h.item] = float32(h.own)
+			ownMax = max(ownMax, m.own[h.item])
+		}
+		if b.Neighbours == 0 || h.near == 0 {
+			continue
+		}
+		items, scores := r.near.Of(h.item)
+		for i, item := range items {
+			m.touch(item)
+			m.near[item] += float32(h.near) * scores[i]
+			nearMax = max(nearMax, m.near[item])
+		}
+	}
+	var factorMax float64
+	if query != nil && b.Factors > 0 {
+		if m.top = r.index.Top(m.top, query, 1, nil); len(m.top) > 0 {
+			factorMax = m.top[0].Score
+		}
+	}
+	var popularMax float64
+	if list := r.popular[model.PopularAll]; len(list.scores) > 0 {
+		popularMax = list.scores[0]
+	}
+	m.blend.Neighbours = ratio(b.Neighbours, float64(nearMax))
+	m.blend.Own = ratio(b.Own, float64(ownMax))
+	m.blend.Factors = ratio(b.Factors, factorMax)
+	m.blend.Popular = ratio(b.Popular, popularMax)
+}
+
+func ratio(weight, largest float64) float64 {
+	if !(largest > 0) {
+		return 0
+	}
+	return weight / largest
+}
+
+func (m *mixture) touch(item int32) {
+	if m.near[item] == 0 && m.own[item] == 0 {
+		m.touched = append(m.touched, item)
+	}
+}
+
+// silent reports whether no signal but popularity says anything.
+func (m *mixture) silent() bool {
+	return m.blend.Neighbours == 0 && m.blend.Own == 0 && m.blend.Factors == 0
+}
+
+// score is an item's score.
+func (r *Recommender) score(m *mixture, item int32) float64 {
+	score := m.blend.Neighbours*float64(m.near[item]) + m.blend.Own*float64(m.own[item])
+	if m.blend.Factors > 0 {
+		if row := r.index.Vector(item); row != nil {
+			score += m.blend.Factors * dot(m.query, row)
+		}
+	}
+	if m.blend.Popular > 0 {
+		score += m.blend.Popular * r.popular[model.PopularAll].scored(item).Score
+	}
+	return score
+}
+
+// mix answers with the items of the best scores, exactly. It looks at the items that the history touches, and at the best by factors
+// and by popularity; an item that is none of these can score no more than the last of them would. Where that bound is above the
+// worst of the answer, it looks further (the threshold algorithm of Fagin, Lotem and Naor 2001).
+func (r *Recommender) mix(s *scratch, strategy string, o Options) Answer {
+	m := &s.mixture
+	need := o.Offset + o.Limit
+	popular := r.popular[model.PopularAll]
+	if o.Only != nil {
+		s.best = s.best[:0]
+		for _, item := range r.eligible(s, o.Only) {
+			s.best = append(s.best, Scored{popular.place[item], r.score(m, item)})
+		}
+		return r.mixed(s, strategy, o)
+	}
+	for reach := need + margin; ; reach *= 4 {
+		s.best = s.best[:0]
+		m.met.Clear()
+		consider := func(item int32) {
+			if !m.met.Has(item) && !s.skip.Has(item) {
+				m.met.Add(item)
+				s.best = push(s.best, Scored{popular.place[item], r.score(m, item)}, need)
+			}
+		}
+		for _, item := range m.touched {
+			consider(item)
+		}
+		var bound float64 // of the score of what is not considered
+		if m.blend.Factors > 0 {
+			m.top = r.index.Top(m.top, m.query, reach, s.skip)
+			for _, scored := range m.top {
+				consider(scored.Item)
+			}
+			if len(m.top) == reach {
+				bound += m.blend.Factors * max(0, m.top[reach-1].Score)
+			}
+		}
+		passed, last := 0, 0.0
+		for _, item := range popular.order {
+			if passed == reach {
+				break
+			}
+			if !s.skip.Has(item) {
+				consider(item)
+				passed, last = passed+1, popular.scored(item).Score
+			}
+		}
+		all := passed < reach // the list is as long as the catalogue
+		if all || len(s.best) == need && s.best[0].Score >= bound+m.blend.Popular*last {
+			return r.mixed(s, strategy, o)
+		}
+	}
+}
+
+// mixed makes the answer of s.best, in which items stand by their places in the list of popular ones, so that equal scores come by
+// popularity.
+func (r *Recommender) mixed(s *scratch, strategy string, o Options) Answer {
+	slices.SortFunc(s.best, better)
+	for i := range s.best {
+		s.best[i].Item = r.popular[model.PopularAll].order[s.best[i].Item]
+	}
+	a := r.answer(strategy, s.best, o)
+	if o.Explain {
+		r.explain(s, a.Items)
+	}
+	return a
+}
+
+// carried is what one item of the history adds to another's score, apart from factors.
+func (r *Recommender) carried(m *mixture, from, to int32) float64 {
+	var sum float64
+	for _, h := range m.history {
+		if h.item != from {
+			continue
+		}
+		if from == to {
+			sum += m.blend.Own * h.own
+		}
+		items, scores := r.near.Of(from)
+		if i := slices.Index(items, to); i >= 0 {
+			sum += m.blend.Neighbours * h.near * float64(scores[i])
+		}
+	}
+	return sum
+}
