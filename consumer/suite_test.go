@@ -45,6 +45,7 @@ type bench struct {
 	topic  string
 	dir    string
 	sent   map[string]int // eventids in the topic
+	mu     sync.Mutex
 }
 
 func setup(t *testing.T, addr string) *bench {
@@ -56,6 +57,8 @@ func setup(t *testing.T, addr string) *bench {
 // send puts n events into each partition.
 func (b *bench) send(n int) {
 	b.t.Helper()
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	for p := range 3 {
 		values := make([]string, n)
 		for i := range values {

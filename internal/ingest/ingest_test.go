@@ -46,6 +46,7 @@ func setup(t *testing.T, content string) *bench {
 
 func (b *bench) run(o ingest.Options) error {
 	b.t.Helper()
+	b.counts = ingest.Counts{}
 	return b.runUntil(b.t.Context(), b.t.Context(), o)
 }
 
@@ -61,7 +62,6 @@ func (b *bench) runUntil(ctx, stop context.Context, o ingest.Options) error {
 	if o.Rejects == "" {
 		o.Rejects = b.path + ".rejects.csv"
 	}
-	b.counts = ingest.Counts{}
 	return ingest.Run(ctx, stop, o, p, 3, &b.counts)
 }
 
