@@ -85,7 +85,13 @@ func (b *bench) report() batchtest.Report {
 	return r
 }
 
-func newBench(t *testing.T, broker *kafkatest.Broker) *bench { return setup(t, broker.Addr) }
+func newBench(t *testing.T, broker *kafkatest.Broker) *bench {
+	b := setup(t, broker.Addr)
+	if err := os.MkdirAll(b.folder(), 0o755); err != nil { // so that it can be looked at from the first moment
+		t.Fatal(err)
+	}
+	return b
+}
 
 func TestFaultConsumerKilled(t *testing.T) {
 	b := newBench(t, kafkatest.NewBroker(t, nil))
@@ -164,10 +170,16 @@ func TestFaultConsumerStoppedPastItsSession(t *testing.T) {
 		b.send(10)
 		next := b.start("", 0, "--follow", "--flush-interval", "300ms")
 		waitFor(t, "the second consumer to take over", func() bool { return b.report().Missing == 0 })
+		committed := []int64{committedOffset(t, b, 0), committedOffset(t, b, 1), committedOffset(t, b, 2)}
 		if err := old.Process.Signal(syscall.SIGCONT); err != nil { // and it is told to stop, which publishes what it holds, if it can
 			t.Fatal(err)
 		}
 		b.stop(old)
+		for p := range 3 {
+			if at := committedOffset(t, b, p); at < committed[p] {
+				t.Errorf("partition %d: the woken consumer set the committed offset back from %d to %d", p, committed[p], at)
+			}
+		}
 		b.send(40)
 		waitFor(t, "the rest", func() bool { return b.report().Missing == 0 })
 		b.stop(next)
@@ -189,7 +201,7 @@ func TestFaultRebalances(t *testing.T) {
 			time.Sleep(200 * time.Millisecond) // a load that goes on, not a wait for anything
 		}
 	})
-	committed := make([]int64, 3)
+	committed := []int64{-1, -1, -1}
 	background.Go(func() {
 		for sending.Err() == nil {
 			for p := range committed {

@@ -17,12 +17,18 @@ func TestConsumer(t *testing.T) {
 	suite(t, func(t *testing.T) string { _, addr := kafkatest.Start(t); return addr })
 }
 
+// committedOffset is what the group has committed for a partition, or -1 if it has committed nothing.
 func committedOffset(t *testing.T, b *bench, partition int) int64 {
 	t.Helper()
-	c := &kafkago.Client{Addr: kafkago.TCP(strings.Split(b.addr, ",")...), Transport: &kafkago.Transport{}}
+	transport := &kafkago.Transport{}
+	defer transport.CloseIdleConnections()
+	c := &kafkago.Client{Addr: kafkago.TCP(strings.Split(b.addr, ",")...), Transport: transport}
 	res, err := c.OffsetFetch(t.Context(), &kafkago.OffsetFetchRequest{GroupID: b.topic, Topics: map[string][]int{b.topic: {partition}}})
 	if err != nil {
 		t.Fatal(err)
+	}
+	if len(res.Topics[b.topic]) == 0 { // the coordinator is not ready yet
+		return -1
 	}
 	return res.Topics[b.topic][0].CommittedOffset
 }

@@ -13,6 +13,8 @@ import (
 
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
+
+	"cartwheel/internal/event"
 )
 
 // source is an open file or standard input, decompressed.
@@ -145,4 +147,18 @@ func (f *follower) Read(p []byte) (int, error) {
 			return 0, ErrInterrupted
 		}
 	}
+}
+
+// Identify reads as much of a source file as its identity and its columns need.
+func Identify(path string) (event.Source, event.Layout, error) {
+	src, err := open(context.Background(), Options{Path: path}, &Counts{})
+	if err != nil {
+		return event.Source{}, event.Layout{}, err
+	}
+	defer src.Close()
+	l, err := begin(src)
+	if err != nil {
+		return event.Source{}, event.Layout{}, fmt.Errorf("reading %s: %w", path, err)
+	}
+	return l.source, l.layout, nil
 }

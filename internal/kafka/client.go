@@ -17,6 +17,7 @@ const (
 
 	dialTimeout    = 5 * time.Second
 	requestTimeout = 10 * time.Second
+	retryEvery     = 250 * time.Millisecond
 )
 
 var (
@@ -91,6 +92,9 @@ func (c *Client) reach(ctx context.Context) error {
 			}
 			last = err
 		}
+		if errors.Is(last, kafkago.SASLAuthenticationFailed) {
+			break // a wrong password does not become right
+		}
 		if try >= 2 { // a broker that is just starting gets a second look, a wrong address does not hold a person up
 			break
 		}
@@ -112,10 +116,14 @@ func hint(err error) string {
 	switch {
 	case errors.As(err, &dns):
 		return " (is the host's name in --bootstrap-servers / KAFKA_BOOTSTRAP_SERVERS right?)"
-	case errors.Is(err, kafkago.SASLAuthenticationFailed), strings.Contains(text, "SASL"):
+	case errors.Is(err, kafkago.SASLAuthenticationFailed):
 		return " (check --sasl-mechanism, --sasl-username and --sasl-password)"
+	case strings.Contains(text, "remote error: tls"):
+		return " (the broker refused the TLS connection: does it want a client certificate? check --ssl-certificate-location and --ssl-key-location)"
 	case strings.Contains(text, "certificate"):
 		return " (check --ssl-ca-location, and that the broker's certificate names this host)"
+	case strings.Contains(text, "SASL"):
+		return " (does this port want SASL, and TLS or not? check --security-protocol, the port and --sasl-mechanism)"
 	case strings.Contains(text, "first record does not look like a TLS handshake"):
 		return " (the broker speaks no TLS here: check --security-protocol and the port)"
 	case strings.Contains(text, "EOF"), strings.Contains(text, "reset by peer"):
@@ -144,7 +152,7 @@ func (c *Client) Partitions(ctx context.Context, topic string) (int, error) {
 			return 0, fmt.Errorf("%w: %q is not a valid topic name", ErrNoTopic, topic)
 		}
 		last = err
-		if err := pause(ctx, 250*time.Millisecond); err != nil {
+		if err := pause(ctx, retryEvery); err != nil {
 			return 0, err
 		}
 	}

@@ -56,7 +56,7 @@ func (p *Producer) identify(ctx context.Context) (int64, int16, error) {
 			return int64(res.Producer.ProducerID), int16(res.Producer.ProducerEpoch), nil
 		}
 		last = err
-		if !Temporary(err) || pause(ctx, 250*time.Millisecond) != nil {
+		if !Temporary(err) || pause(ctx, retryEvery) != nil {
 			break
 		}
 	}

@@ -2,9 +2,7 @@
 package kafkatest
 
 import (
-	"bytes"
 	"context"
-	"fmt"
 	"os"
 	"strings"
 	"testing"
@@ -113,42 +111,14 @@ func ReadAll(t testing.TB, c *kafka.Client, topic string) []Message {
 	}
 }
 
-func readAll(ctx context.Context, c *kafka.Client, topic string) ([]Message, error) {
-	n, err := c.Partitions(ctx, topic)
-	if err != nil {
-		return nil, err
-	}
-	var list []Message
-	for p := range n {
-		bounds, err := c.Offsets(ctx, topic, p)
-		if err != nil {
-			return nil, err
+func readAll(ctx context.Context, c *kafka.Client, topic string) (list []Message, err error) {
+	_, err = c.Scan(ctx, topic, nil, func(partition int, r *kafka.Record) error {
+		m := Message{Partition: partition, Offset: r.Offset, Time: r.Time, Key: string(r.Key), Value: string(r.Value), Headers: map[string]string{}}
+		for _, h := range r.Headers() {
+			m.Headers[h.Key] = string(h.Value)
 		}
-		var f *kafka.Fetched
-		for at := bounds.Start; at < bounds.End; {
-			if f, err = c.Fetch(ctx, topic, p, at, f); err != nil {
-				return nil, err
-			}
-			var r kafka.Record
-			for {
-				ok, err := f.Next(&r)
-				if err != nil {
-					return nil, err
-				}
-				if !ok {
-					break
-				}
-				m := Message{Partition: p, Offset: r.Offset, Time: r.Time, Key: string(r.Key), Value: string(bytes.Clone(r.Value)), Headers: map[string]string{}}
-				for _, h := range r.Headers() {
-					m.Headers[h.Key] = string(h.Value)
-				}
-				list = append(list, m)
-			}
-			if f.NextOffset() == at {
-				return nil, fmt.Errorf("%s/%d: nothing at offset %d before the end %d", topic, p, at, bounds.End)
-			}
-			at = f.NextOffset()
-		}
-	}
-	return list, nil
+		list = append(list, m)
+		return nil
+	})
+	return list, err
 }
