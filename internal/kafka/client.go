@@ -193,6 +193,18 @@ func (c *Client) CreateTopic(ctx context.Context, topic string, partitions, repl
 	return nil
 }
 
+// DeleteTopic removes a topic and everything in it.
+func (c *Client) DeleteTopic(ctx context.Context, topic string) error {
+	res, err := c.kafka.DeleteTopics(ctx, &kafkago.DeleteTopicsRequest{Topics: []string{topic}})
+	if err == nil {
+		err = res.Errors[topic]
+	}
+	if err != nil {
+		return fmt.Errorf("deleting topic %s: %w", topic, err)
+	}
+	return nil
+}
+
 // Offsets are the offset of the first record that a partition still holds, and the one that the next record will get.
 type Offsets struct{ Start, End int64 }
 

@@ -1,0 +1,184 @@
+// Command bench-ingest measures producer and consumer beside Kafka's own performance tools, on one broker and in the same run: a
+// figure alone says more about the machine than about the program. It writes a page of Markdown.
+//
+// It needs what scripts/runtime has fetched, and the broker that KAFKA_BOOTSTRAP_SERVERS names; `make bench-ingest` sees to both.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"cartwheel/internal/kafka"
+)
+
+const partitions = 6
+
+// bench is one run of the measurements.
+type bench struct {
+	ctx     context.Context
+	client  *kafka.Client
+	servers string
+	libs    string // Kafka's jars
+	dir     string // scratch
+	bin     string
+	file    string
+	events  int
+	log     io.Writer
+}
+
+func main() {
+	events := flag.Int("events", 2756101, "`number` of events")
+	rounds := flag.Int("rounds", 3, "`times` that everything is measured")
+	out := flag.String("out", "docs/benchmarks/ingest.md", "`file` to write")
+	flag.Parse()
+	ctx, release := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := run(ctx, *events, *rounds, *out)
+	release()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "bench-ingest:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, events, rounds int, out string) error {
+	b := &bench{ctx: ctx, servers: os.Getenv("KAFKA_BOOTSTRAP_SERVERS"), events: events, log: os.Stderr}
+	if b.servers == "" {
+		return fmt.Errorf("KAFKA_BOOTSTRAP_SERVERS is not set: make bench-ingest starts a broker and sets it")
+	}
+	var err error
+	if b.libs, err = kafkaLibs(); err != nil {
+		return err
+	}
+	if b.client, err = kafka.Open(ctx, kafka.Config{Servers: b.servers, Protocol: "PLAINTEXT"}); err != nil {
+		return err
+	}
+	defer b.client.Close()
+	if b.dir, err = os.MkdirTemp("", "bench-ingest-"); err != nil {
+		return err
+	}
+	defer os.RemoveAll(b.dir)
+	if err := b.prepare(); err != nil {
+		return err
+	}
+	var all []round
+	size := 0
+	for i := range rounds {
+		r, recordSize, err := b.round(i)
+		if err != nil {
+			return fmt.Errorf("round %d: %w", i+1, err)
+		}
+		all, size = append(all, r), recordSize
+	}
+	page := b.page(all, size)
+	if err := os.MkdirAll(filepath.Dir(out), 0o755); err != nil {
+		return err
+	}
+	fmt.Println(page)
+	return os.WriteFile(out, []byte(page), 0o644)
+}
+
+// prepare builds the programs and generates the file.
+func (b *bench) prepare() error {
+	b.bin = filepath.Join(b.dir, "bin")
+	if err := b.command("go", "build", "-o", b.bin+"/", "./producer", "./consumer", "./scripts/generate").Run(); err != nil {
+		return fmt.Errorf("building: %w", err)
+	}
+	b.file = filepath.Join(b.dir, "raw", "events.csv")
+	if err := b.command(filepath.Join(b.bin, "generate"), "--data-dir", b.dir, "--events", fmt.Sprint(b.events)).Run(); err != nil {
+		return fmt.Errorf("generating events: %w", err)
+	}
+	return nil
+}
+
+func (b *bench) command(name string, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(b.ctx, name, args...)
+	cmd.Stderr = b.log
+	cmd.Env = append(os.Environ(), "KAFKA_BOOTSTRAP_SERVERS="+b.servers)
+	return cmd
+}
+
+func kafkaLibs() (string, error) {
+	cache := os.Getenv("RUNTIME_CACHE")
+	if cache == "" {
+		base, err := os.UserCacheDir()
+		if err != nil {
+			return "", err
+		}
+		cache = filepath.Join(base, "cartwheel")
+	}
+	found, _ := filepath.Glob(filepath.Join(cache, "kafka-*", "libs"))
+	if len(found) == 0 {
+		return "", fmt.Errorf("no Kafka in %s: scripts/runtime fetch kafka brings it", cache)
+	}
+	return filepath.Join(found[len(found)-1], "*"), nil
+}
+
+// page is the result as Markdown.
+func (b *bench) page(rounds []round, size int) string {
+	var s strings.Builder
+	fmt.Fprintf(&s, "# Ingestion, measured\n\nWritten by `make bench-ingest` on %s: %d events in a generated file, %d partitions, acks=all, one broker (Kafka %s)\n",
+		time.Now().UTC().Format("2006-01-02"), b.events, partitions, strings.TrimPrefix(filepath.Base(filepath.Dir(filepath.Dir(b.libs))), "kafka-"))
+	fmt.Fprintf(&s, "that shares the machine's %d cores (%s, %s) with what is measured. Kafka's own tools run right after ours, on a topic with the same settings and\nwith records of the same size (%d bytes: key, value and headers); ", runtime.NumCPU(), cpu(), memory(), size)
+	fmt.Fprintf(&s, "they neither parse nor write files. Their batch size and linger time are raised (512 KiB, 10 ms), for the defaults would make them slow.\n")
+	fmt.Fprintf(&s, "Rates are events per second of wall-clock time, of ours from the start of the process.\n\n")
+	fmt.Fprintf(&s, "| | %s median |\n|---|%s---|\n", headings(len(rounds)), strings.Repeat("---|", len(rounds)))
+	row := func(name string, f func(round) float64, format string) {
+		values := make([]float64, len(rounds))
+		cells := ""
+		for i, r := range rounds {
+			values[i] = f(r)
+			cells += fmt.Sprintf(" "+format+" |", values[i])
+		}
+		slices.Sort(values)
+		fmt.Fprintf(&s, "| %s |%s "+format+" |\n", name, cells, values[len(values)/2])
+	}
+	row("load of the machine before the round (1 min)", func(r round) float64 { return r.load }, "%.1f")
+	row("producer: CSV file to acknowledged, events/s", func(r round) float64 { return r.produced.rate(b.events) }, "%.0f")
+	row("ProducerPerformance, records/s", func(r round) float64 { return r.producerPerf }, "%.0f")
+	row("producer, processor seconds", func(r round) float64 { return r.produced.cpu }, "%.1f")
+	row("producer, memory at its peak, MB", func(r round) float64 { return r.produced.mb }, "%.0f")
+	row("consumer: topic to synced batch files, events/s", func(r round) float64 { return r.consumed.rate(b.events) }, "%.0f")
+	row("ConsumerPerformance, records/s", func(r round) float64 { return r.consumerPerf }, "%.0f")
+	row("consumer, processor seconds", func(r round) float64 { return r.consumed.cpu }, "%.1f")
+	row("consumer, memory at its peak, MB", func(r round) float64 { return r.consumed.mb }, "%.0f")
+	row("file to files, both at once, seconds", func(r round) float64 { return r.both.seconds }, "%.1f")
+	return s.String()
+}
+
+func headings(n int) string {
+	s := ""
+	for i := range n {
+		s += fmt.Sprintf("round %d | ", i+1)
+	}
+	return s
+}
+
+func cpu() string {
+	data, _ := os.ReadFile("/proc/cpuinfo")
+	for line := range strings.Lines(string(data)) {
+		if name, ok := strings.CutPrefix(line, "model name"); ok {
+			return strings.TrimSpace(strings.TrimLeft(name, "\t :"))
+		}
+	}
+	return runtime.GOARCH
+}
+
+func memory() string {
+	data, _ := os.ReadFile("/proc/meminfo")
+	var kb int
+	if _, err := fmt.Sscanf(string(data), "MemTotal: %d kB", &kb); err != nil {
+		return "memory unknown"
+	}
+	return fmt.Sprintf("%d GB", (kb+1<<19)>>20)
+}
