@@ -2,6 +2,7 @@ package model
 
 import (
 	"fmt"
+	"io/fs"
 	"math"
 	"os"
 	"path/filepath"
@@ -44,6 +45,26 @@ type Neighbours struct{ lists }
 func (n *Neighbours) Of(item int32) (items []int32, scores []float32) {
 	from, to := n.offsets[item], n.offsets[item+1]
 	return n.items[from:to], n.numbers[0][from:to]
+}
+
+// LoadNeighbours reads a table of neighbours outside a version, of a catalogue of that many items.
+func LoadNeighbours(dir string, items int) (n Neighbours, err error) {
+	root, err := os.OpenRoot(filepath.Dir(dir))
+	if err != nil {
+		return n, fmt.Errorf("%w: %w", ErrBadVersion, err)
+	}
+	defer root.Close()
+	name := filepath.Base(dir)
+	files, err := fs.Glob(root.FS(), name+"/part-*.parquet")
+	if err != nil {
+		return n, fmt.Errorf("%w: listing %s: %w", ErrBadVersion, dir, err)
+	}
+	t, err := newTable(root, name, files)
+	if err != nil {
+		return n, err
+	}
+	n.lists, err = loadLists(t, "item", items, items, "scores")
+	return n, err
 }
 
 // Popular lists items best first. It need not hold the whole catalogue.

@@ -29,7 +29,8 @@ func Lock(modelsDir string) (unlock func(), err error) {
 		return nil, fmt.Errorf("creating the models folder: %w", err)
 	}
 	path := filepath.Join(modelsDir, ".lock")
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o644)
+	// Read-only, for a lock needs no more, and the file may be of another user: of a training in a container, say.
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDONLY, 0o644)
 	if err != nil {
 		return nil, fmt.Errorf("opening the lock: %w", err)
 	}

@@ -101,6 +101,13 @@ func New(v *model.Version) *Recommender {
 	return r
 }
 
+// WithNeighbours returns a recommender that differs only in which items it knows to be seen together.
+func (r *Recommender) WithNeighbours(n model.Neighbours) *Recommender {
+	other := r.With(r.blends)
+	other.near = n
+	return other
+}
+
 // With returns a recommender that differs only in its blends.
 func (r *Recommender) With(b model.Blends) *Recommender {
 	other := &Recommender{visitors: r.visitors, items: r.items, visitorFactors: r.visitorFactors, seen: r.seen, near: r.near, blends: b,
@@ -167,15 +174,26 @@ func (r *Recommender) taste(s *scratch, visitor int32) []float32 {
 func (r *Recommender) Session(clicks []Click, o Options) Answer {
 	s := r.begin(o)
 	defer r.scratches.Put(s)
+	r.weighSession(s, clicks, r.blends.Session)
+	if !o.IncludeSeen {
+		for _, item := range s.clicks {
+			s.skip.Add(item)
+		}
+	}
+	if s.mixture.silent() {
+		return r.byPopularity(s, model.PopularAll, o)
+	}
+	return r.mix(s, StrategySession, o)
+}
+
+// weighSession fills s.clicks, s.pairs and the mixture from the clicks on items that the version knows.
+func (r *Recommender) weighSession(s *scratch, clicks []Click, blend model.Blend) {
 	for _, click := range clicks {
 		item, known := r.items.Number(click.ItemID)
 		if !known {
 			continue
 		}
 		s.clicks = append(s.clicks, item)
-		if !o.IncludeSeen {
-			s.skip.Add(item)
-		}
 		weight, ok := r.weights[click.Event]
 		if !ok {
 			weight = 1
@@ -188,15 +206,11 @@ func (r *Recommender) Session(clicks []Click, o Options) Answer {
 		}
 	}
 	var query []float32
-	if r.blends.Session.Factors > 0 && r.folder.Fold(s.query, s.pairs) {
+	if blend.Factors > 0 && r.folder.Fold(s.query, s.pairs) {
 		query = s.query
 	}
-	s.mixture.weighClicks(s.clicks, r.blends.Session)
-	r.prepare(&s.mixture, query, r.blends.Session)
-	if s.mixture.silent() {
-		return r.byPopularity(s, model.PopularAll, o)
-	}
-	return r.mix(s, StrategySession, o)
+	s.mixture.weighClicks(s.clicks, blend)
+	r.prepare(&s.mixture, query, blend)
 }
 
 // Similar answers with the items whose factors have the largest cosine with an item's; for an item without factors, by popularity.

@@ -20,17 +20,16 @@ type Config struct {
 	DataDir      string // batch files and models, as this program sees them
 	SparkDataDir string // the same folder as the cluster sees it; empty: under the same path
 
-	Rank          int
-	Iterations    int
-	Reg           float64
-	Alpha         float64
-	Seed          int64
-	EventWeights  Weights
-	HalfLifeDays  float64 // of an event's weight; 0: no decay
-	PopularDays   float64 // half-life of popularity, days
-	NeighbourDays float64 // half-life of being seen together, days
-	MinItems      int     // distinct items that a visitor needs for factors of his own
-	Holdout       float64 // share of the events, the latest ones, that the evaluation keeps back
+	Rank         int
+	Iterations   int
+	Reg          float64
+	Alpha        float64
+	Seed         int64
+	EventWeights Weights
+	HalfLifeDays float64 // of an event's weight; 0: no decay
+	PopularDays  float64 // half-life of popularity, days
+	MinItems     int     // distinct items that a visitor needs for factors of his own
+	Holdout      float64 // share of the events, the latest ones, that the evaluation keeps back
 
 	Log logging.Config
 }
@@ -52,7 +51,6 @@ func (c *Config) Declare(s *config.Set) {
 	s.Var(&c.EventWeights, "event-weights", "strength of each `kind=weight` of event")
 	s.Float64Var(&c.HalfLifeDays, "half-life-days", 30, "days after which an event counts half; 0: events do not age")
 	s.Float64Var(&c.PopularDays, "popular-half-life-days", 7, "days after which an event counts half for popularity")
-	s.Float64Var(&c.NeighbourDays, "neighbour-half-life-days", 90, "days after which being seen together counts half")
 	s.IntVar(&c.MinItems, "min-items", 2, "distinct items that a visitor needs for factors of his own; others are folded in when asked for")
 	s.Float64Var(&c.Holdout, "holdout", 0.1, "`share` of the events, the latest, that the evaluation keeps back")
 	c.Log.Declare(s)
@@ -68,7 +66,6 @@ func (c *Config) Validate() error {
 	p.Check(notNegative(c.Alpha) && c.Alpha > 0, "--alpha %v is not a number above 0", c.Alpha)
 	p.Check(notNegative(c.HalfLifeDays), "--half-life-days %v is not a number of at least 0", c.HalfLifeDays)
 	p.Check(notNegative(c.PopularDays) && c.PopularDays > 0, "--popular-half-life-days %v is not a number above 0", c.PopularDays)
-	p.Check(notNegative(c.NeighbourDays) && c.NeighbourDays > 0, "--neighbour-half-life-days %v is not a number above 0", c.NeighbourDays)
 	p.Check(c.MinItems >= 1, "--min-items %d is not at least 1", c.MinItems)
 	p.Check(c.Holdout > 0 && c.Holdout < 1, "--holdout %v is not between 0 and 1", c.Holdout)
 	return p.Err()

@@ -4,13 +4,15 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"hash/fnv"
 	"math"
 	"math/rand/v2"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
+	"sync"
 
-	"cartwheel/internal/event"
 	"cartwheel/internal/model"
 	"cartwheel/internal/recommend"
 	"cartwheel/internal/spark"
@@ -18,30 +20,36 @@ import (
 	"github.com/parquet-go/parquet-go"
 )
 
-// cutoff is the K of the metrics.
-const cutoff = 10
-
 // metricNames are the metrics in the order in which they are told.
-var metricNames = []string{"ndcg@10", "recall@10", "hitrate@10"}
+var metricNames = []string{"ndcg@10", "recall@10", "hitrate@10", "mrr@20", "hitrate@20"}
+
+// answered is how many items a recommender is asked for.
+const answered = 20
 
 // metrics are one case's figures, in the order of metricNames.
-type metrics [3]float64
+type metrics [5]float64
 
 // score measures a ranking against what the visitor then chose, with binary gains: NDCG as in Järvelin and Kekäläinen (2002), its ideal
-// being min(K, targets) hits; recall is hits per target; hit rate is 1 for any hit. Targets outside the catalogue count as missed.
+// being min(K, targets) hits; recall is hits per target; hit rate is 1 for any hit; MRR is one by the place of the first. Targets
+// outside the catalogue count as missed.
 func score(ranked, targets []string) metrics {
-	var dcg, ideal float64
-	hits := 0
-	for i, item := range ranked[:min(cutoff, len(ranked))] {
-		if slices.Contains(targets, item) {
+	var dcg, ideal, hits, mrr, hit20 float64
+	for i, item := range ranked[:min(answered, len(ranked))] {
+		if !slices.Contains(targets, item) {
+			continue
+		}
+		if hit20 == 0 {
+			hit20, mrr = 1, 1/float64(i+1)
+		}
+		if i < 10 {
 			hits++
 			dcg += 1 / math.Log2(float64(i)+2)
 		}
 	}
-	for i := range min(cutoff, len(targets)) {
+	for i := range min(10, len(targets)) {
 		ideal += 1 / math.Log2(float64(i)+2)
 	}
-	return metrics{dcg / ideal, float64(hits) / float64(len(targets)), float64(min(hits, 1))}
+	return metrics{dcg / ideal, hits / float64(len(targets)), min(hits, 1), mrr, hit20}
 }
 
 // heldOut is an event that the measured model has not seen.
@@ -52,57 +60,109 @@ type heldOut struct {
 	Timestamp int64  `parquet:"timestamp"`
 }
 
-// question is one case: a visitor, what he is known by, and what he then chose.
+// The kinds of question that a version is asked, and a blend is chosen for.
+const (
+	visitorNew = "visitor, new items"
+	visitorAll = "visitor, all items"
+	session    = "session, next item"
+)
+
+var kinds = []string{visitorNew, visitorAll, session}
+
+// question is one case: what is known, and what was then chosen.
 type question struct {
+	kind    string
 	visitor string
-	known   bool     // the model has his history
-	before  []string // his items so far; a stranger's session, oldest first
-	targets []string // items new to him
+	seen    []string          // of a visitor whom the model knows: his items
+	clicks  []recommend.Click // of a session, oldest first
+	targets []string
 }
 
-// questions turns the held-out events of each visitor into one case. A visitor whom the model knows is asked about with his history,
-// and his targets are the items that are new to him. A stranger is asked about as a session of all his items but the last new one,
-// which is the target; with one item there is nothing to go by.
+// questions turns held-out events into cases. A visitor whom the model knows is asked about by his history, once for the held-out
+// items that are new to him and once for all of them. Every session is asked about as a stranger's, after each of its clicks, for
+// the next item.
 func questions(events []heldOut, v *model.Version) []question {
 	slices.SortStableFunc(events, func(a, b heldOut) int {
-		if c := strings.Compare(a.VisitorID, b.VisitorID); c != 0 {
-			return c
-		}
-		if c := cmp.Compare(a.Timestamp, b.Timestamp); c != 0 {
-			return c
-		}
-		return strings.Compare(a.ItemID, b.ItemID)
+		return cmp.Or(strings.Compare(a.VisitorID, b.VisitorID), cmp.Compare(a.Timestamp, b.Timestamp), strings.Compare(a.ItemID, b.ItemID))
 	})
 	var all []question
 	for start := 0; start < len(events); {
 		end := start
-		var items []string
-		for ; end < len(events) && events[end].VisitorID == events[start].VisitorID; end++ {
-			if !slices.Contains(items, events[end].ItemID) {
-				items = append(items, events[end].ItemID)
-			}
+		for end < len(events) && events[end].VisitorID == events[start].VisitorID {
+			end++
 		}
-		q := question{visitor: events[start].VisitorID}
+		all = append(all, visitorQuestions(events[start:end], v)...)
+		all = append(all, sessionQuestions(events[start:end])...)
 		start = end
-		if number, ok := v.Visitors.Number(q.visitor); ok {
-			q.known = true
-			before, _ := v.Seen.Of(number)
-			for _, item := range before {
-				q.before = append(q.before, v.Items.Name(item))
-			}
-			for _, item := range items {
-				if n, ok := v.Items.Number(item); !ok || !slices.Contains(before, n) {
-					q.targets = append(q.targets, item)
-				}
-			}
-		} else {
-			q.before, q.targets = items[:len(items)-1], items[len(items)-1:]
-		}
-		if len(q.before) > 0 && len(q.targets) > 0 {
-			all = append(all, q)
-		}
 	}
 	return all
+}
+
+func visitorQuestions(events []heldOut, v *model.Version) (asked []question) {
+	id := events[0].VisitorID
+	number, known := v.Visitors.Number(id)
+	if !known {
+		return nil
+	}
+	var seen, fresh, all []string
+	before, _ := v.Seen.Of(number)
+	for _, item := range before {
+		seen = append(seen, v.Items.Name(item))
+	}
+	for _, e := range events {
+		if slices.Contains(all, e.ItemID) {
+			continue
+		}
+		all = append(all, e.ItemID)
+		if !slices.Contains(seen, e.ItemID) {
+			fresh = append(fresh, e.ItemID)
+		}
+	}
+	if len(fresh) > 0 {
+		asked = append(asked, question{kind: visitorNew, visitor: id, seen: seen, targets: fresh})
+	}
+	return append(asked, question{kind: visitorAll, visitor: id, seen: seen, targets: all})
+}
+
+func sessionQuestions(events []heldOut) (asked []question) {
+	var clicks []recommend.Click
+	for i, e := range events {
+		if i > 0 && e.Timestamp-events[i-1].Timestamp > sessionPause.Milliseconds() {
+			clicks = nil
+		}
+		if len(clicks) > 0 {
+			asked = append(asked, question{kind: session, visitor: e.VisitorID, clicks: slices.Clip(clicks), targets: []string{e.ItemID}})
+		}
+		clicks = append(clicks, recommend.Click{ItemID: e.ItemID, Event: e.Event})
+	}
+	return asked
+}
+
+// ask puts a question to a recommender.
+func ask(r *recommend.Recommender, q question) metrics {
+	o := recommend.Options{Limit: answered, IncludeSeen: q.kind != visitorNew}
+	if q.kind == session {
+		return score(ids(r.Session(q.clicks, o)), q.targets)
+	}
+	return score(ids(r.Visitor(q.visitor, o)), q.targets)
+}
+
+// askPopular answers a question by popularity.
+func askPopular(r *recommend.Recommender, q question) metrics {
+	o := recommend.Options{Limit: answered}
+	if q.kind == visitorNew {
+		o.Exclude = q.seen
+	}
+	best, _ := r.Popular(model.PopularAll, o)
+	return score(ids(best), q.targets)
+}
+
+func ids(a recommend.Answer) []string {
+	names := make([]string, len(a.Items))
+	for i, item := range a.Items {
+		names[i] = item.ID
+	}
+	return names
 }
 
 // measure trains on the events before holdFrom and asks the model about those after.
@@ -131,11 +191,11 @@ func (j *job) measure(ctx context.Context, m *model.Manifest, holdFrom int64) (m
 		return nil, err
 	}
 	measured := *m
-	if measured.Counts, err = j.build(ctx, earlier, measuredDir, "the earlier events"); err != nil {
+	if measured.Counts, err = j.build(ctx, earlier, measuredDir, "the earlier events", neighbourHalfLives); err != nil {
 		return nil, err
 	}
 	var result map[string]model.Measurement
-	err = j.steps.Do(ctx, "measuring on the later events", func(context.Context) error {
+	err = j.steps.Do(ctx, "choosing a blend and measuring it on the later events", func(context.Context) error {
 		dir := filepath.Join(j.staging.Dir, measuredDir)
 		if err := model.Seal(dir, measuredDir, &measured); err != nil {
 			return err
@@ -148,10 +208,30 @@ func (j *job) measure(ctx context.Context, m *model.Manifest, holdFrom int64) (m
 		if err != nil {
 			return err
 		}
-		result = evaluate(recommend.New(version), questions(held, version), j.Seed)
+		tuning, reporting := halves(questions(held, version))
+		r, err := j.tune(dir, version, tuning, &m.Parameters)
+		if err != nil {
+			return err
+		}
+		result = evaluate(r, reporting, j.Seed)
 		return nil
 	})
 	return result, err
+}
+
+// halves parts the questions by visitor: the blends are chosen on the first half and the figures come from the second, for a choice
+// flatters the data that it was made on.
+func halves(all []question) (first, second []question) {
+	for _, q := range all {
+		h := fnv.New32a()
+		_, _ = h.Write([]byte(q.visitor))
+		if h.Sum32()%2 == 0 {
+			first = append(first, q)
+		} else {
+			second = append(second, q)
+		}
+	}
+	return first, second
 }
 
 func readHeldOut(dir string) ([]heldOut, error) {
@@ -170,65 +250,93 @@ func readHeldOut(dir string) ([]heldOut, error) {
 	return all, nil
 }
 
-// evaluate asks every question of the model and of popularity, and averages over all visitors, over those whom the model knows
-// ("warm") and over strangers ("cold").
+// evaluate puts every question to the blend, to the factors alone and to popularity. The names of the results are
+// "<kind of question>: <recommender>".
 func evaluate(r *recommend.Recommender, asked []question, seed int64) map[string]model.Measurement {
-	results := map[string][]metrics{}
-	add := func(name string, q question, a recommend.Answer) {
-		ranked := make([]string, len(a.Items))
-		for i, item := range a.Items {
-			ranked[i] = item.ID
-		}
-		m := score(ranked, q.targets)
-		kind := ".cold"
-		if q.known {
-			kind = ".warm"
-		}
-		results[name] = append(results[name], m)
-		results[name+kind] = append(results[name+kind], m)
-	}
-	for _, q := range asked {
-		if q.known {
-			add("als", q, r.Visitor(q.visitor, recommend.Options{Limit: cutoff}))
-		} else {
-			clicks := make([]recommend.Click, len(q.before))
-			for i, item := range q.before {
-				clicks[i] = recommend.Click{ItemID: item, Event: event.View}
+	factors := r.With(model.Blends{Session: model.ByFactors, VisitorNew: model.ByFactors, VisitorAll: model.ByFactors})
+	measured := map[string]model.Measurement{}
+	for name, answer := range map[string]func(question) metrics{
+		"blend":   func(q question) metrics { return ask(r, q) },
+		"als":     func(q question) metrics { return ask(factors, q) },
+		"popular": func(q question) metrics { return askPopular(r, q) },
+	} {
+		for _, kind := range kinds {
+			chosen := slices.DeleteFunc(slices.Clone(asked), func(q question) bool { return q.kind != kind })
+			if len(chosen) > 0 {
+				measured[kind+": "+name] = summarise(chosen, answers(chosen, answer), seed)
 			}
-			add("als", q, r.Session(clicks, recommend.Options{Limit: cutoff}))
 		}
-		best, _ := r.Popular(model.PopularAll, recommend.Options{Limit: cutoff, Exclude: q.before})
-		add("popular", q, best)
-	}
-	measured := make(map[string]model.Measurement, len(results))
-	for name, all := range results {
-		measured[name] = summarise(all, seed)
 	}
 	return measured
+}
+
+// answers asks several questions at a time.
+func answers(asked []question, answer func(question) metrics) []metrics {
+	all := make([]metrics, len(asked))
+	parallel(len(asked), func(i int) { all[i] = answer(asked[i]) })
+	return all
+}
+
+// parallel calls work for each number below n, on all cores.
+func parallel(n int, work func(i int)) {
+	var group sync.WaitGroup
+	workers := runtime.GOMAXPROCS(0)
+	for w := range workers {
+		group.Go(func() {
+			for i := w; i < n; i += workers {
+				work(i)
+			}
+		})
+	}
+	group.Wait()
 }
 
 // resamples is how many times the bootstrap draws.
 const resamples = 1000
 
-// summarise gives the means over visitors and their 95 % intervals by the percentile bootstrap (Efron and Tibshirani 1993, chapter 13).
-func summarise(all []metrics, seed int64) model.Measurement {
+// summarise gives means and their 95 % intervals by the percentile bootstrap (Efron and Tibshirani 1993, chapter 13) over visitors,
+// for the questions about one visitor are not independent.
+func summarise(asked []question, all []metrics, seed int64) model.Measurement {
+	type sum struct {
+		of metrics
+		n  float64
+	}
+	byVisitor := map[string]int{}
+	var visitors []sum
+	var total sum
+	for i, m := range all {
+		v, ok := byVisitor[asked[i].visitor]
+		if !ok {
+			v = len(visitors)
+			byVisitor[asked[i].visitor] = v
+			visitors = append(visitors, sum{})
+		}
+		for k := range m {
+			visitors[v].of[k] += m[k]
+			total.of[k] += m[k]
+		}
+		visitors[v].n++
+		total.n++
+	}
 	draw := rand.New(rand.NewPCG(uint64(seed), uint64(len(all))))
 	means := make([]metrics, resamples)
 	for i := range means {
-		for range all {
-			for k, v := range all[draw.IntN(len(all))] {
-				means[i][k] += v / float64(len(all))
+		var drawn sum
+		for range visitors {
+			v := visitors[draw.IntN(len(visitors))]
+			for k := range v.of {
+				drawn.of[k] += v.of[k]
 			}
+			drawn.n += v.n
+		}
+		for k := range drawn.of {
+			means[i][k] = drawn.of[k] / drawn.n
 		}
 	}
 	m := model.Measurement{Cases: len(all), Values: map[string]model.Interval{}}
 	for k, name := range metricNames {
-		var mean float64
-		for _, v := range all {
-			mean += v[k] / float64(len(all))
-		}
 		slices.SortFunc(means, func(a, b metrics) int { return cmp.Compare(a[k], b[k]) })
-		m.Values[name] = model.Interval{Mean: mean, Low: means[resamples*25/1000][k], High: means[resamples*975/1000-1][k]}
+		m.Values[name] = model.Interval{Mean: total.of[k] / total.n, Low: means[resamples*25/1000][k], High: means[resamples*975/1000-1][k]}
 	}
 	return m
 }

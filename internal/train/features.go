@@ -158,11 +158,7 @@ func weightSQL(weights Weights) string {
 }
 
 func decaySQL(halfLifeDays float64, now int64) string {
-	return decaySQLOf("timestamp", halfLifeDays, now)
-}
-
-func decaySQLOf(column string, halfLifeDays float64, now int64) string {
-	return fmt.Sprintf("pow(2D, (%s - %d) / %gD)", column, now, halfLifeDays*dayMS)
+	return fmt.Sprintf("pow(2D, (timestamp - %d) / %gD)", now, halfLifeDays*dayMS)
 }
 
 // literal writes a string for Spark SQL.

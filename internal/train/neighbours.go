@@ -3,6 +3,7 @@ package train
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"cartwheel/internal/spark"
@@ -41,34 +42,51 @@ func sessions(ctx context.Context, numbered sql.DataFrame) (sql.DataFrame, error
 		"dense_rank() OVER (PARTITION BY visitor, s ORDER BY timestamp) step")
 }
 
-// neighbours finds the items that are seen together with each item: columns item (int), items (array of int), scores (array of
-// float), best first.
+// together counts how often items are seen together: columns x, y (int) and, for each half-life in days, a column w<half-life>.
 //
 // Every pair of events i before j of a session of n events, at most reach steps d apart, counts
 //
 //	w = d^-0.5 · n^-0.25 · 2^(-age/halfLife)
 //
-// for the step from i's item to j's, and backward·w for the way back; an item may follow itself. The score of b beside a is
-// C[a,b] / ((Σb C[a,b] + 1)^0.75 · (Σa C[a,b])^0.1): what is seen with everything is near to nothing.
-func neighbours(ctx context.Context, s *spark.Session, sessions sql.DataFrame, halfLifeDays float64, now int64) (sql.DataFrame, error) {
+// for the step from i's item to j's, and backward·w for the way back; an item may follow itself.
+func together(ctx context.Context, s *spark.Session, sessions sql.DataFrame, halfLives []float64, now int64) (sql.DataFrame, error) {
 	if err := sessions.CreateOrReplaceTempView(ctx, "cartwheel_sessions"); err != nil {
 		return nil, err
 	}
 	const backward = 0.8
+	var sums strings.Builder
+	for _, days := range halfLives {
+		fmt.Fprintf(&sums, ", sum(w * %s) %s", decaySQL(days, now), weightColumn(days))
+	}
 	// The join is by session and bucket of rows, each row looking into its own bucket and the next, so that its size is bounded by
 	// the events times the bucket and not by the square of a session's length.
 	return s.Sql(ctx, fmt.Sprintf(`
 		WITH a AS (SELECT item, timestamp, session, n, row, step, explode(array(row DIV %[1]d, row DIV %[1]d + 1)) b FROM cartwheel_sessions),
 		     c AS (SELECT item, session, row, step, row DIV %[1]d b FROM cartwheel_sessions),
-		     together AS (
-		       SELECT a.item x, c.item y, pow(greatest(c.step - a.step, 1), -0.5D) * pow(a.n, -0.25D) * %[2]s w
-		       FROM a JOIN c ON a.session = c.session AND a.b = c.b AND a.row < c.row AND c.row - a.row <= %[1]d AND c.step - a.step <= %[3]d),
-		     both AS (SELECT inline(IF(x = y, array(struct(x, y, w)), array(struct(x, y, w), struct(y x, x y, %[4]gD * w w)))) FROM together),
-		     counted AS (SELECT x, y, sum(w) w FROM both GROUP BY x, y),
-		     summed AS (SELECT x, y, w, sum(w) OVER (PARTITION BY x) ofx FROM counted),
-		     normed AS (SELECT x, y, w / (pow(ofx + 1, 0.75D) * pow(sum(w) OVER (PARTITION BY y), 0.1D)) score FROM summed WHERE w > 0),
-		     ranked AS (SELECT x, y, CAST(score AS FLOAT) score, row_number() OVER (PARTITION BY x ORDER BY score DESC, y) place FROM normed)
+		     ahead AS (
+		       SELECT a.item x, c.item y, a.timestamp, pow(greatest(c.step - a.step, 1), -0.5D) * pow(a.n, -0.25D) w
+		       FROM a JOIN c ON a.session = c.session AND a.b = c.b AND a.row < c.row AND c.row - a.row <= %[1]d AND c.step - a.step <= %[2]d),
+		     both AS (SELECT timestamp, inline(IF(x = y, array(struct(x, y, w)), array(struct(x, y, w), struct(y x, x y, %[3]gD * w w)))) FROM ahead)
+		SELECT x, y%[4]s FROM both GROUP BY x, y`, bucket, reach, backward, &sums))
+}
+
+func weightColumn(halfLifeDays float64) string { return fmt.Sprintf("w%.0f", halfLifeDays) }
+
+// neighbours lists the items that are seen together with each item: columns item (int), items (array of int), scores (array of
+// float), best first. The score of b beside a is, of the counts C of that half-life,
+//
+//	C[a,b] / ((Σb C[a,b] + 1)^0.75 · (Σa C[a,b])^0.1)
+//
+// for what is seen with everything is near to nothing.
+func neighbours(ctx context.Context, s *spark.Session, together sql.DataFrame, halfLifeDays float64) (sql.DataFrame, error) {
+	if err := together.CreateOrReplaceTempView(ctx, "cartwheel_together"); err != nil {
+		return nil, err
+	}
+	return s.Sql(ctx, fmt.Sprintf(`
+		WITH summed AS (SELECT x, y, %[1]s w, sum(%[1]s) OVER (PARTITION BY x) ofx, sum(%[1]s) OVER (PARTITION BY y) ofy FROM cartwheel_together),
+		     normed AS (SELECT x, y, CAST(w / (pow(ofx + 1, 0.75D) * pow(ofy, 0.1D)) AS FLOAT) score FROM summed WHERE w > 0),
+		     ranked AS (SELECT x, y, score, row_number() OVER (PARTITION BY x ORDER BY score DESC, y) place FROM normed)
 		SELECT x item, transform(l, e -> e.y) items, transform(l, e -> e.score) scores
-		FROM (SELECT x, array_sort(collect_list(struct(place, y, score))) l FROM ranked WHERE place <= %[5]d GROUP BY x)`,
-		bucket, decaySQLOf("a.timestamp", halfLifeDays, now), reach, backward, neighbourLimit))
+		FROM (SELECT x, array_sort(collect_list(struct(place, y, score))) l FROM ranked WHERE place <= %[2]d GROUP BY x)`,
+		weightColumn(halfLifeDays), neighbourLimit))
 }

@@ -21,10 +21,10 @@ func report(out io.Writer, m *model.Manifest) {
 		fmt.Fprintln(out, "not measured: the events after the hold-out's start leave no visitor to ask about")
 		return
 	}
-	fmt.Fprintf(out, "\nnew items in the latest %g %% of the events, from %s on, over the full catalogue; x100, with 95 %% intervals\n",
+	fmt.Fprintf(out, "\nasked about the latest %g %% of the events, from %s on, over the full catalogue; x100, with 95 %% intervals\n",
 		100*m.Parameters.HoldoutShare, m.Data.HoldoutStart.Format("2006-01-02 15:04"))
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprint(w, "recommender\tvisitors")
+	fmt.Fprint(w, "question: recommender\tasked")
 	for _, name := range metricNames {
 		fmt.Fprintf(w, "\t%s", name)
 	}

@@ -139,6 +139,7 @@ func (j *job) train(ctx context.Context, files int) (*model.Manifest, error) {
 		Parameters: model.Parameters{
 			Rank: j.Rank, Iterations: j.Iterations, RegParam: j.Reg, Alpha: j.Alpha, Seed: j.Seed, EventWeights: j.EventWeights,
 			HalfLifeDays: j.HalfLifeDays, HoldoutShare: j.Holdout, PopularHalfLife: j.PopularDays, MinItems: j.MinItems,
+			NeighbourHalfLife: neighbourHalfLives[0], Blends: defaultBlends,
 		},
 		Data: model.DataRange{From: ms(stats.from), To: ms(stats.to), HoldoutStart: ms(stats.holdFrom)},
 	}
@@ -150,7 +151,7 @@ func (j *job) train(ctx context.Context, files int) (*model.Manifest, error) {
 	if err != nil {
 		return nil, err
 	}
-	if m.Counts, err = j.build(ctx, events, "", "everything"); err != nil {
+	if m.Counts, err = j.build(ctx, events, "", "everything", []float64{m.Parameters.NeighbourHalfLife}); err != nil {
 		return nil, err
 	}
 	m.Counts.BatchFiles, m.Counts.RowsRead, m.Counts.Repeats = files, stats.rows, stats.rows-stats.events
@@ -214,10 +215,11 @@ func (j *job) readEvents(ctx context.Context) (eventStats, error) {
 	return stats, nil
 }
 
-// build makes the tables and the model of a version from events, in the staging folder's subfolder dir. what names the events.
-func (j *job) build(ctx context.Context, events sql.DataFrame, dir, what string) (counts model.Counts, err error) {
+// build makes the tables and the model of a version from events, in the staging folder's subfolder dir. what names the events. The
+// version's neighbours go by the first of the half-lives; see buildNeighbours.
+func (j *job) build(ctx context.Context, events sql.DataFrame, dir, what string, halfLives []float64) (counts model.Counts, err error) {
 	err = j.steps.Do(ctx, "features of "+what, func(ctx context.Context) error {
-		counts, err = j.buildTables(ctx, events, dir)
+		counts, err = j.buildTables(ctx, events, dir, halfLives)
 		return err
 	})
 	if err != nil {
@@ -233,9 +235,10 @@ func (j *job) build(ctx context.Context, events sql.DataFrame, dir, what string)
 const (
 	numberedDir = ".numbered"
 	pairsDir    = ".pairs"
+	togetherDir = ".together"
 )
 
-func (j *job) buildTables(ctx context.Context, events sql.DataFrame, dir string) (counts model.Counts, err error) {
+func (j *job) buildTables(ctx context.Context, events sql.DataFrame, dir string, halfLives []float64) (counts model.Counts, err error) {
 	stats, err := statsOf(ctx, events, j.Holdout)
 	if err != nil {
 		return counts, fmt.Errorf("counting events: %w", err)
@@ -268,13 +271,6 @@ func (j *job) buildTables(ctx context.Context, events sql.DataFrame, dir string)
 	for table, make := range map[string]func() (sql.DataFrame, error){
 		"seen":    func() (sql.DataFrame, error) { return seen(ctx, all, stats.to) },
 		"popular": func() (sql.DataFrame, error) { return popular(ctx, numbered, j.EventWeights, j.PopularDays, stats.to) },
-		"neighbours": func() (sql.DataFrame, error) {
-			visits, err := sessions(ctx, numbered)
-			if err != nil {
-				return nil, err
-			}
-			return neighbours(ctx, j.session, visits, j.NeighbourDays, stats.to)
-		},
 	} {
 		df, err := make()
 		if err != nil {
@@ -283,6 +279,9 @@ func (j *job) buildTables(ctx context.Context, events sql.DataFrame, dir string)
 		if err := j.save(ctx, df, path.Join(dir, table)); err != nil {
 			return counts, err
 		}
+	}
+	if err := j.buildNeighbours(ctx, numbered, dir, halfLives, stats.to); err != nil {
+		return counts, err
 	}
 	for _, c := range []struct {
 		into *int64
@@ -294,6 +293,39 @@ func (j *job) buildTables(ctx context.Context, events sql.DataFrame, dir string)
 	}
 	return counts, nil
 }
+
+// buildNeighbours makes the table of neighbours by the first half-life, and beside it one for each further half-life to choose from.
+func (j *job) buildNeighbours(ctx context.Context, numbered sql.DataFrame, dir string, halfLives []float64, now int64) error {
+	visits, err := sessions(ctx, numbered)
+	if err != nil {
+		return fmt.Errorf("finding sessions: %w", spark.Explain(err))
+	}
+	counted, err := together(ctx, j.session, visits, halfLives, now)
+	if err != nil {
+		return fmt.Errorf("counting what is seen together: %w", spark.Explain(err))
+	}
+	if len(halfLives) > 1 { // it is read more than once
+		if counted, err = j.keep(ctx, counted, path.Join(dir, togetherDir)); err != nil {
+			return err
+		}
+	}
+	for i, days := range halfLives {
+		df, err := neighbours(ctx, j.session, counted, days)
+		if err != nil {
+			return fmt.Errorf("making the table neighbours: %w", spark.Explain(err))
+		}
+		name := "neighbours"
+		if i > 0 {
+			name = otherNeighbours(days)
+		}
+		if err := j.save(ctx, df, path.Join(dir, name)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func otherNeighbours(halfLifeDays float64) string { return fmt.Sprintf(".neighbours-%g", halfLifeDays) }
 
 func (j *job) buildFactors(ctx context.Context, dir string, counts *model.Counts) error {
 	all, err := j.load(path.Join(dir, pairsDir))
@@ -331,7 +363,7 @@ func (j *job) buildFactors(ctx context.Context, dir string, counts *model.Counts
 			return fmt.Errorf("counting factors: %w", spark.Explain(err))
 		}
 	}
-	for _, inside := range []string{numberedDir, pairsDir} {
+	for _, inside := range []string{numberedDir, pairsDir, togetherDir} {
 		if err := os.RemoveAll(filepath.Join(j.staging.Dir, dir, inside)); err != nil {
 			return fmt.Errorf("clearing the staging folder: %w", err)
 		}

@@ -1,0 +1,122 @@
+package recommend
+
+import (
+	"slices"
+
+	"cartwheel/internal/model"
+)
+
+// Signals are what a blend weighs, before it weighs it: for the items that may be in an answer, each signal divided by its largest
+// value over the catalogue. A training tries blends on them, many times faster than by asking for answers.
+type Signals struct {
+	Items    []int32
+	Factors  []float32
+	Popular  []float32
+	Near     [][]float32 // one for each decay that was asked for
+	Own      [][]float32 // likewise
+}
+
+// candidates is how many of the best of each signal are kept.
+const candidates = 150
+
+// VisitorSignals gives the signals of a visitor's history; of an unknown visitor, popularity only.
+func (r *Recommender) VisitorSignals(id string, decays []float64, includeSeen bool) Signals {
+	s := r.begin(Options{})
+	defer r.scratches.Put(s)
+	visitor, known := r.visitors.Number(id)
+	if !known {
+		return r.signals(s, decays, includeSeen, func(model.Blend) {})
+	}
+	return r.signals(s, decays, includeSeen, func(b model.Blend) {
+		s.pairs = s.pairs[:0]
+		r.weighVisitor(s, visitor, b)
+	})
+}
+
+// SessionSignals gives the signals of a session.
+func (r *Recommender) SessionSignals(clicks []Click, decays []float64) Signals {
+	s := r.begin(Options{})
+	defer r.scratches.Put(s)
+	return r.signals(s, decays, true, func(b model.Blend) {
+		s.pairs, s.clicks = s.pairs[:0], s.clicks[:0]
+		r.weighSession(s, clicks, b)
+	})
+}
+
+// signals weighs the history once with each decay, with all weights 1, and reads the signals off.
+func (r *Recommender) signals(s *scratch, decays []float64, includeSeen bool, weigh func(model.Blend)) Signals {
+	m := &s.mixture
+	var out Signals
+	popular := r.popular[model.PopularAll]
+	add := func(item int32) {
+		if !s.only.Has(item) && !s.skip.Has(item) { // the only set serves to meet each item once
+			s.only.Add(item)
+			out.Items = append(out.Items, item)
+		}
+	}
+	for i, decay := range decays {
+		m.clear()
+		weigh(model.Blend{Factors: 1, Neighbours: 1, Own: 1, Popular: 1, NeighboursDecay: decay, OwnDecay: decay})
+		if i == 0 {
+			for _, h := range m.history {
+				if !includeSeen {
+					s.skip.Add(h.item)
+				}
+				add(h.item)
+			}
+			if m.blend.Factors > 0 {
+				m.top = r.index.Top(m.top, m.query, candidates, s.skip)
+				for _, scored := range m.top {
+					add(scored.Item)
+				}
+			}
+			for _, item := range popular.order[:min(candidates, len(popular.order))] {
+				add(item)
+			}
+		}
+		if i == 0 || i == len(decays)-1 { // the best neighbours at either end hold those between
+			s.best = s.best[:0]
+			for _, item := range m.touched {
+				s.best = push(s.best, Scored{item, float64(m.near[item])}, candidates)
+			}
+			for _, scored := range s.best {
+				add(scored.Item)
+			}
+		}
+	}
+	for i, decay := range decays {
+		m.clear()
+		weigh(model.Blend{Factors: 1, Neighbours: 1, Own: 1, Popular: 1, NeighboursDecay: decay, OwnDecay: decay})
+		near, own := make([]float32, len(out.Items)), make([]float32, len(out.Items))
+		for j, item := range out.Items {
+			near[j] = float32(m.blend.Neighbours) * m.near[item]
+			own[j] = float32(m.blend.Own) * m.own[item]
+			if i > 0 {
+				continue
+			}
+			var factors float64
+			if row := r.index.Vector(item); row != nil && m.blend.Factors > 0 {
+				factors = m.blend.Factors * dot(m.query, row)
+			}
+			out.Factors = append(out.Factors, float32(factors))
+			out.Popular = append(out.Popular, float32(m.blend.Popular*popular.scored(item).Score))
+		}
+		out.Near, out.Own = append(out.Near, near), append(out.Own, own)
+	}
+	return out
+}
+
+// Top writes the numbers of the k best items by a blend whose decays are the near-th and the own-th asked for.
+func (sig *Signals) Top(dst []Scored, k int, b model.Blend, near, own int) []Scored {
+	dst = dst[:0]
+	for i, item := range sig.Items {
+		score := b.Factors*float64(sig.Factors[i]) + b.Popular*float64(sig.Popular[i]) +
+			b.Neighbours*float64(sig.Near[near][i]) + b.Own*float64(sig.Own[own][i])
+		if len(dst) == k && score < dst[0].Score {
+			continue
+		}
+		dst = push(dst, Scored{item, score}, k)
+	}
+	slices.SortFunc(dst, better)
+	return dst
+}

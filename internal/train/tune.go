@@ -1,0 +1,188 @@
+package train
+
+import (
+	"math"
+	"math/rand/v2"
+	"path/filepath"
+	"slices"
+
+	"cartwheel/internal/model"
+	"cartwheel/internal/recommend"
+)
+
+// tuneQuestions is how many questions of a kind a blend is tuned on, which bounds time and memory.
+const tuneQuestions = 1500
+
+// neighbourHalfLives are the half-lives, in days, of being seen together that a training chooses from; the first is what it takes
+// without a reason to choose.
+var neighbourHalfLives = []float64{30, 10, 90}
+
+// defaultBlends are where the search begins, and what is taken where there are too few questions to choose by.
+var defaultBlends = model.Blends{
+	Session:    model.Blend{Factors: 0.2, Neighbours: 1, Own: 1, NeighboursDecay: 0.6, OwnDecay: 0.9},
+	VisitorNew: model.Blend{Factors: 0.5, Neighbours: 1, NeighboursDecay: perDay(30), OwnDecay: 1},
+	VisitorAll: model.Blend{Factors: 1, Neighbours: 1, Own: 2, Popular: 0.2, NeighboursDecay: perDay(30), OwnDecay: 1},
+}
+
+// perDay is the decay a day that halves in so many days.
+func perDay(halfLife float64) float64 { return math.Pow(2, -1/halfLife) }
+
+var (
+	weights       = []float64{0, 0.03, 0.06, 0.1, 0.15, 0.2, 0.3, 0.4, 0.6, 0.8, 1, 1.3, 1.7, 2.2, 3, 5}
+	visitorDecays = []float64{1, perDay(120), perDay(60), perDay(30), perDay(10), perDay(3)}
+	sessionDecays = []float64{1, 0.95, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3}
+)
+
+// tune chooses the neighbours' half-life and the blend for each kind of question, writes them to p, and returns a recommender that
+// goes by them. dir is the measured version's folder, with the other tables of neighbours.
+func (j *job) tune(dir string, v *model.Version, asked []question, p *model.Parameters) (*recommend.Recommender, error) {
+	r := recommend.New(v)
+	best, bestValue := r.With(defaultBlends), -1.0
+	p.Blends, p.NeighbourHalfLife = defaultBlends, neighbourHalfLives[0]
+	for i, days := range neighbourHalfLives {
+		with := r
+		if i > 0 {
+			near, err := model.LoadNeighbours(filepath.Join(dir, otherNeighbours(days)), v.Items.Len())
+			if err != nil {
+				return nil, err
+			}
+			with = r.WithNeighbours(near)
+		}
+		blends, value := tuneBlends(with, v.Items, asked, j.Seed)
+		if value > bestValue {
+			best, bestValue, p.Blends, p.NeighbourHalfLife = with.With(blends), value, blends, days
+		}
+	}
+	return best, nil
+}
+
+// tuneBlends chooses the blends for one table of neighbours. The value adds up each kind's gain over the blend that it began with.
+func tuneBlends(r *recommend.Recommender, items *model.IDs, asked []question, seed int64) (chosen model.Blends, value float64) {
+	chosen = defaultBlends
+	for kind, blend := range map[string]*model.Blend{visitorNew: &chosen.VisitorNew, visitorAll: &chosen.VisitorAll, session: &chosen.Session} {
+		cases := prepare(r, items, sample(asked, kind, seed))
+		if len(cases) < 50 {
+			continue // fewer decide nothing
+		}
+		var reached float64
+		*blend, reached = climb(*blend, kind, cases)
+		value += reached
+	}
+	return chosen, value
+}
+
+// tuneCase is a question with all signals worked out.
+type tuneCase struct {
+	signals recommend.Signals
+	targets []int32 // those that the version knows
+	all     int     // how many there are
+}
+
+func prepare(r *recommend.Recommender, items *model.IDs, asked []question) []tuneCase {
+	cases := make([]tuneCase, len(asked))
+	parallel(len(asked), func(i int) {
+		q, c := asked[i], &cases[i]
+		if q.kind == session {
+			c.signals = r.SessionSignals(q.clicks, sessionDecays)
+		} else {
+			c.signals = r.VisitorSignals(q.visitor, visitorDecays, q.kind != visitorNew)
+		}
+		c.all = len(q.targets)
+		for _, target := range q.targets {
+			if item, ok := items.Number(target); ok {
+				c.targets = append(c.targets, item)
+			}
+		}
+	})
+	return cases
+}
+
+// climb improves one number of the blend after the other, each over its values, until a round over all of them changes nothing.
+func climb(b model.Blend, kind string, cases []tuneCase) (model.Blend, float64) {
+	decays := visitorDecays
+	if kind == session {
+		decays = sessionDecays
+	}
+	knobs := []func(*model.Blend) (*float64, []float64){
+		func(b *model.Blend) (*float64, []float64) { return &b.Factors, weights },
+		func(b *model.Blend) (*float64, []float64) { return &b.NeighboursDecay, decays },
+		func(b *model.Blend) (*float64, []float64) { return &b.Popular, weights },
+	}
+	if kind != visitorNew { // new items are never one's own
+		knobs = append(knobs, func(b *model.Blend) (*float64, []float64) { return &b.Own, weights },
+			func(b *model.Blend) (*float64, []float64) { return &b.OwnDecay, decays })
+	}
+	best := objective(b, kind, decays, cases)
+	for rounds, before := 0, -1.0; rounds < 4 && best > before; rounds++ {
+		before = best
+		for _, knob := range knobs {
+			_, values := knob(&b)
+			for _, v := range values {
+				candidate := b
+				at, _ := knob(&candidate)
+				*at = v
+				if reached := objective(candidate, kind, decays, cases); reached > best {
+					best, b = reached, candidate
+				}
+			}
+		}
+	}
+	return b, best
+}
+
+// objective is what a blend is chosen by: the mean of hit rate and reciprocal place for the next item of a session, NDCG@10 for a visitor.
+func objective(b model.Blend, kind string, decays []float64, cases []tuneCase) float64 {
+	near, own := nearest(decays, b.NeighboursDecay), nearest(decays, b.OwnDecay)
+	values := make([]float64, len(cases))
+	parallel(len(cases), func(i int) {
+		c := &cases[i]
+		if kind == session {
+			for place, scored := range c.signals.Top(nil, 20, b, near, own) {
+				if slices.Contains(c.targets, scored.Item) {
+					values[i] = (1 + 1/float64(place+1)) / 2
+					break
+				}
+			}
+			return
+		}
+		var dcg, ideal float64
+		for place, scored := range c.signals.Top(nil, 10, b, near, own) {
+			if slices.Contains(c.targets, scored.Item) {
+				dcg += 1 / math.Log2(float64(place)+2)
+			}
+		}
+		for place := range min(10, c.all) {
+			ideal += 1 / math.Log2(float64(place)+2)
+		}
+		values[i] = dcg / ideal
+	})
+	var sum float64
+	for _, v := range values {
+		sum += v
+	}
+	return sum / float64(len(cases))
+}
+
+// nearest finds a decay in the list; the search only ever sets numbers of the list, and the defaults are on it.
+func nearest(decays []float64, decay float64) int {
+	best := 0
+	for i, d := range decays {
+		if math.Abs(d-decay) < math.Abs(decays[best]-decay) {
+			best = i
+		}
+	}
+	return best
+}
+
+// sample draws questions of a kind.
+func sample(asked []question, kind string, seed int64) []question {
+	var chosen []question
+	for _, q := range asked {
+		if q.kind == kind {
+			chosen = append(chosen, q)
+		}
+	}
+	draw := rand.New(rand.NewPCG(uint64(seed), 1))
+	draw.Shuffle(len(chosen), func(a, b int) { chosen[a], chosen[b] = chosen[b], chosen[a] })
+	return chosen[:min(len(chosen), tuneQuestions)]
+}
