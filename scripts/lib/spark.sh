@@ -45,6 +45,7 @@ configure_spark() {
   local dir=$runtime_dir/spark partitions=$((spark_cores * 2))
   if ! alive spark-master; then rm -rf "$dir/work" "$dir/local" "$dir/tmp"; fi
   mkdir -p "$dir/conf" "$dir/events" "$dir/work" "$dir/local" "$dir/tmp" || return 1
+  # The deep stack is for ALS: each iteration lengthens what a task has to unpack, and from about twenty on the usual stack is too small.
   cat >"$dir/conf/spark-defaults.conf" <<CONF
 spark.master                         spark://127.0.0.1:$spark_master_port
 spark.driver.host                    127.0.0.1
@@ -56,8 +57,8 @@ spark.connect.grpc.binding.address   127.0.0.1
 spark.connect.grpc.binding.port      $spark_connect_port
 spark.driver.memory                  $spark_driver_memory
 spark.executor.memory                $spark_memory
-spark.driver.extraJavaOptions        -Djava.io.tmpdir=$dir/tmp
-spark.executor.extraJavaOptions      -Djava.io.tmpdir=$dir/tmp
+spark.driver.extraJavaOptions        -Djava.io.tmpdir=$dir/tmp -Xss16m
+spark.executor.extraJavaOptions      -Djava.io.tmpdir=$dir/tmp -Xss16m
 spark.executorEnv.OPENBLAS_NUM_THREADS 1
 spark.sql.warehouse.dir              file:$dir/warehouse
 spark.sql.catalogImplementation      in-memory
