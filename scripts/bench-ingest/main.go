@@ -131,7 +131,7 @@ func (b *bench) page(rounds []round, size int) string {
 		time.Now().UTC().Format("2006-01-02"), b.events, partitions, strings.TrimPrefix(filepath.Base(filepath.Dir(filepath.Dir(b.libs))), "kafka-"))
 	fmt.Fprintf(&s, "that shares the machine's %d cores (%s, %s) with what is measured. Kafka's own tools run right after ours, on a topic with the same settings and\nwith records of the same size (%d bytes: key, value and headers); ", runtime.NumCPU(), cpu(), memory(), size)
 	fmt.Fprintf(&s, "they neither parse nor write files. Their batch size and linger time are raised (512 KiB, 10 ms), for the defaults would make them slow.\n")
-	fmt.Fprintf(&s, "Rates are events per second of wall-clock time, of ours from the start of the process.\n\n")
+	fmt.Fprintf(&s, "Rates are events per second of wall-clock time, of ours from the start of the process; the consumer's\nup to the last full file, for a file that is not full waits for more.\n\n")
 	fmt.Fprintf(&s, "| | %s median |\n|---|%s---|\n", headings(len(rounds)), strings.Repeat("---|", len(rounds)))
 	row := func(name string, f func(round) float64, format string) {
 		values := make([]float64, len(rounds))
@@ -144,11 +144,11 @@ func (b *bench) page(rounds []round, size int) string {
 		fmt.Fprintf(&s, "| %s |%s "+format+" |\n", name, cells, values[len(values)/2])
 	}
 	row("load of the machine before the round (1 min)", func(r round) float64 { return r.load }, "%.1f")
-	row("producer: CSV file to acknowledged, events/s", func(r round) float64 { return r.produced.rate(b.events) }, "%.0f")
+	row("producer: CSV file to acknowledged, events/s", func(r round) float64 { return r.produced.rate() }, "%.0f")
 	row("ProducerPerformance, records/s", func(r round) float64 { return r.producerPerf }, "%.0f")
 	row("producer, processor seconds", func(r round) float64 { return r.produced.cpu }, "%.1f")
 	row("producer, memory at its peak, MB", func(r round) float64 { return r.produced.mb }, "%.0f")
-	row("consumer: topic to synced batch files, events/s", func(r round) float64 { return r.consumed.rate(b.events) }, "%.0f")
+	row("consumer: topic to synced batch files, events/s", func(r round) float64 { return r.consumed.rate() }, "%.0f")
 	row("ConsumerPerformance, records/s", func(r round) float64 { return r.consumerPerf }, "%.0f")
 	row("consumer, processor seconds", func(r round) float64 { return r.consumed.cpu }, "%.1f")
 	row("consumer, memory at its peak, MB", func(r round) float64 { return r.consumed.mb }, "%.0f")

@@ -9,7 +9,6 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/google/uuid"
@@ -31,12 +30,13 @@ type round struct {
 
 // usage is what a process took.
 type usage struct {
+	events  int
 	seconds float64
 	cpu     float64
 	mb      float64 // resident, at its peak
 }
 
-func (u usage) rate(events int) float64 { return float64(events) / u.seconds }
+func (u usage) rate() float64 { return float64(u.events) / u.seconds }
 
 func (b *bench) round(i int) (r round, recordSize int, err error) {
 	r.load = load()
@@ -57,26 +57,26 @@ func (b *bench) round(i int) (r round, recordSize int, err error) {
 		"--record-size", fmt.Sprint(recordSize), "--throughput", "-1", "--producer-props", "bootstrap.servers="+b.servers, "acks=all", "batch.size=524288", "linger.ms=10", "buffer.memory=134217728"); err != nil {
 		return r, 0, err
 	}
-	consumer, dir, err := b.startConsumer(topic)
+	consumer, dir, err := b.startConsumer(topic, "--idle-timeout", "3s")
 	if err != nil {
 		return r, 0, err
 	}
-	if r.consumed, err = b.finishConsumer(consumer, dir, consumer.begun); err != nil {
+	if r.consumed, err = b.finishConsumer(consumer, dir, consumer.begun, true); err != nil {
 		return r, 0, err
 	}
 	if r.consumerPerf, err = b.perf(`(?m)^[0-9].*, ([0-9.]+)$`, false, "org.apache.kafka.tools.ConsumerPerformance", "--bootstrap-server", b.servers, "--topic", topic,
 		"--messages", fmt.Sprint(b.events), "--timeout", "30000"); err != nil {
 		return r, 0, err
 	}
-	// Both at once: the clock runs from the producer's start to the last file.
-	if consumer, dir, err = b.startConsumer(topic + "-both"); err != nil {
+	// Both at once: the clock runs from the producer's start to the last file, which must not wait for more.
+	if consumer, dir, err = b.startConsumer(topic+"-both", "--idle-timeout", "5s", "--flush-interval", "500ms"); err != nil {
 		return r, 0, err
 	}
 	begun := time.Now()
 	if _, err = b.produce(topic + "-both"); err != nil {
 		return r, 0, err
 	}
-	r.both, err = b.finishConsumer(consumer, dir, begun)
+	r.both, err = b.finishConsumer(consumer, dir, begun, false)
 	return r, recordSize, err
 }
 
@@ -89,36 +89,48 @@ func errorsFirst(a, b error) error {
 
 func (b *bench) produce(topic string) (usage, error) {
 	cmd := b.command(filepath.Join(b.bin, "producer"), "--file", b.file, "--topic", topic)
+	var out bytes.Buffer
+	cmd.Stdout = &out
 	begun := time.Now()
-	out, err := cmd.Output()
-	took := time.Since(begun)
+	if err := cmd.Start(); err != nil {
+		return usage{}, err
+	}
+	peak := watchMemory(cmd.Process.Pid)
+	err := cmd.Wait()
+	u := used(cmd, time.Since(begun), peak)
 	if err != nil {
 		return usage{}, fmt.Errorf("producer: %w", err)
 	}
-	if !strings.Contains(string(out), fmt.Sprintf("sent      %d\nrejected  0\n", b.events)) {
-		return usage{}, fmt.Errorf("the producer did not send everything: %s", out)
+	if !strings.Contains(out.String(), fmt.Sprintf("sent      %d\nrejected  0\n", b.events)) {
+		return usage{}, fmt.Errorf("the producer did not send everything: %s", out.String())
 	}
-	return used(cmd, took), nil
+	u.events = b.events
+	return u, nil
 }
 
 type running struct {
 	*exec.Cmd
 	begun time.Time
+	peak  func() float64
 }
 
-func (b *bench) startConsumer(topic string) (running, string, error) {
+func (b *bench) startConsumer(topic string, args ...string) (running, string, error) {
 	dir, err := os.MkdirTemp(b.dir, "data-")
 	if err != nil {
 		return running{}, "", err
 	}
-	cmd := b.command(filepath.Join(b.bin, "consumer"), "--topic", topic, "--group-id", topic, "--data-dir", dir, "--idle-timeout", "3s")
-	r := running{cmd, time.Now()}
-	return r, dir, cmd.Start()
+	cmd := b.command(filepath.Join(b.bin, "consumer"), append([]string{"--topic", topic, "--group-id", topic, "--data-dir", dir, "--batch-size", fmt.Sprint(batchSize)}, args...)...)
+	r := running{Cmd: cmd, begun: time.Now()}
+	if err := cmd.Start(); err != nil {
+		return running{}, "", err
+	}
+	r.peak = watchMemory(cmd.Process.Pid)
+	return r, dir, nil
 }
 
-// finishConsumer waits for the consumer, checks its files, and takes the time from begun to the last of them: what comes after is
-// waiting for more.
-func (b *bench) finishConsumer(c running, dir string, begun time.Time) (usage, error) {
+// finishConsumer waits for the consumer, checks its files, and takes the time from begun to the last of them. With full, that is the
+// last full file, and only full files' events count: a file that is not full waits for more events, which is no work.
+func (b *bench) finishConsumer(c running, dir string, begun time.Time, full bool) (usage, error) {
 	defer os.RemoveAll(dir)
 	if err := c.Wait(); err != nil {
 		return usage{}, fmt.Errorf("consumer: %w", err)
@@ -136,24 +148,58 @@ func (b *bench) finishConsumer(c running, dir string, begun time.Time) (usage, e
 		return usage{}, err
 	}
 	var last time.Time
+	events := 0
 	for _, e := range entries {
 		info, err := e.Info()
 		if err != nil {
 			return usage{}, err
 		}
+		name, ok := batch.ParseName(e.Name())
+		if !ok || full && name.Last-name.First+1 < batchSize {
+			continue
+		}
+		events += int(name.Last - name.First + 1)
 		if info.ModTime().After(last) {
 			last = info.ModTime()
 		}
 	}
-	return used(c.Cmd, last.Sub(begun)), nil
+	u := used(c.Cmd, last.Sub(begun), c.peak)
+	u.events = events
+	return u, nil
 }
 
-func used(cmd *exec.Cmd, took time.Duration) usage {
-	u := usage{seconds: took.Seconds(), cpu: (cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()).Seconds()}
-	if r, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage); ok {
-		u.mb = float64(r.Maxrss) / 1024
-	}
-	return u
+// batchSize is the consumer's default.
+const batchSize = 10_000
+
+func used(cmd *exec.Cmd, took time.Duration, peak func() float64) usage {
+	return usage{seconds: took.Seconds(), cpu: (cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()).Seconds(), mb: peak()}
+}
+
+// watchMemory looks at a process's peak while it runs. What the kernel tells afterwards (ru_maxrss) counts this process's own memory
+// too, from which the other was forked.
+func watchMemory(pid int) (peak func() float64) {
+	var kb int
+	stop, done := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(done)
+		tick := time.NewTicker(20 * time.Millisecond)
+		defer tick.Stop()
+		for {
+			data, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+			if _, text, ok := strings.Cut(string(data), "VmHWM:"); ok && err == nil {
+				var now int
+				if _, err := fmt.Sscan(text, &now); err == nil {
+					kb = max(kb, now)
+				}
+			}
+			select {
+			case <-tick.C:
+			case <-stop:
+				return
+			}
+		}
+	}()
+	return func() float64 { close(stop); <-done; return float64(kb) / 1024 }
 }
 
 // recordSize is the mean of key, value and headers.
