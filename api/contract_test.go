@@ -95,7 +95,7 @@ func TestContract(t *testing.T) {
 
 	const visitor, session = "/v1/visitors/anna/recommendations", "/v1/sessions/recommendations"
 	for _, path := range []string{visitor, visitor + "?limit=100&offset=10000&seen=include&exclude=a1,b1&only=a1,a2", "/v1/visitors/nobody/recommendations",
-		"/v1/items/popular", "/v1/items/popular?event=view&limit=3&only=a1", "/v1/items/a1/similar", "/v1/items/a1/similar?by=factors&offset=2", "/v1/items/nothing/similar",
+		"/v1/items/popular", "/v1/items/popular?event=view&limit=3&only=a1", "/v1/items/a1/similar", "/v1/items/a1/similar?by=factors&offset=2", "/v1/items/b1/similar?by=visits", "/v1/items/nothing/similar",
 		visitor + "?explain=true", "/v1/visitors/nobody/recommendations?explain=true", "/v1/models", "/v1/models/v1", "/v1/models/nothing", "/healthz", "/readyz", "/metrics", "/openapi.yaml"} {
 		c.check(t, p, true, "GET", path, "")
 	}
@@ -117,7 +117,7 @@ func TestContract(t *testing.T) {
 	}
 	c.check(t, p, false, "GET", visitor+"?explain=yes", "")
 	for _, path := range []string{visitor + "?limit=0", visitor + "?limit=abc", visitor + "?seen=no", visitor + "?offset=-1", "/v1/items/popular?event=click",
-		"/v1/items/a1/similar?by=visits", "/v1/visitors/" + strings.Repeat("x", 129) + "/recommendations"} {
+		"/v1/items/a1/similar?by=luck", "/v1/visitors/" + strings.Repeat("x", 129) + "/recommendations"} {
 		c.check(t, p, false, "GET", path, "")
 	}
 	for _, body := range []string{`{}`, `[]`, `{"items":["a"],"events":[]}`, `{"items":[1.5]}`, `{"items":[""]}`, `{"events":[{"event":"view"}]}`,

@@ -40,7 +40,8 @@ func TestItems(t *testing.T) {
 		{"GET", "/v1/visitors/nobody/recommendations?limit=3", "", "popular", "new a1 b1"},
 		{"GET", "/v1/items/popular?limit=3", "", "popular", "new a1 b1"},
 		{"GET", "/v1/items/popular?limit=2&event=view", "", "popular", "b2 a1"},
-		{"GET", "/v1/items/b1/similar?limit=1", "", "similar", "b2"},
+		{"GET", "/v1/items/b1/similar?limit=2", "", "similar", "new b2"},
+		{"GET", "/v1/items/b1/similar?limit=1&by=visits", "", "similar", "new"},
 		{"GET", "/v1/items/b1/similar?limit=1&by=factors", "", "similar", "b2"},
 		{"GET", "/v1/items/popular/similar?limit=1", "", "similar", "a1"},
 		{"GET", "/v1/items/q%2F%22%5C%3F/similar?limit=1", "", "similar", "a2"},
@@ -50,6 +51,7 @@ func TestItems(t *testing.T) {
 		{"POST", "/v1/sessions/recommendations?limit=1&seen=exclude", `{"events":[{"itemid":"b1","event":"view","timestamp":1433221332117},{"itemid":"b2"}]}`, "session", "popular"},
 		{"POST", "/v1/sessions/recommendations?limit=1", `{"items":[]}`, "popular", "new"},
 		{"POST", "/v1/sessions/recommendations?limit=1", `{"items":[12345678901234567890]}`, "popular", "new"},
+		{"GET", "/v1/items/new/similar?limit=1&by=factors", "", "popular", "a1"},
 	} {
 		t.Run(c.path+c.body, func(t *testing.T) {
 			t.Parallel()
@@ -203,7 +205,6 @@ func TestProblems(t *testing.T) {
 		{method: "GET", path: "/v1/items/popular?event=click", status: 400, field: "event", says: "all, view"},
 		{method: "GET", path: "/v1/items/popular?seen=include", status: 400, field: "seen", says: "no parameter"},
 		{method: "GET", path: "/v1/items/nothing/similar", status: 404, field: "itemid", says: `"nothing"`},
-		{method: "GET", path: "/v1/items/a1/similar?by=visits", status: 400, field: "by", says: "not available in this version"},
 		{method: "GET", path: "/v1/items/a1/similar?by=luck", status: 400, field: "by", says: "luck"},
 		{method: "GET", path: "/v1/models?limit=3", status: 400, field: "limit", says: "no parameter"},
 		{method: "GET", path: visitor + "?only=" + strings.Repeat("x", 17<<10), status: 414, says: "URL"},

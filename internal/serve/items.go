@@ -52,19 +52,21 @@ func similarItems(c *gin.Context, v *served) {
 	values, bad := query(c, "by", "limit", "offset", "exclude", "only")
 	if bad == nil {
 		o, wrong := listOptions(values, true)
-		by := "factors"
+		by := "visits"
 		if values.Has("by") {
 			by = values.Get("by")
+		}
+		similar := v.SimilarByVisits
+		if by == "factors" {
+			similar = v.Similar
 		}
 		switch {
 		case wrong != nil:
 			bad = wrong
-		case by == "visits":
-			bad = &badField{"by", "similar items by visits are not available in this version; by=factors is"}
-		case by != "factors":
-			bad = &badField{"by", fmt.Sprintf("by is %s, not factors", show(by))}
+		case by != "visits" && by != "factors":
+			bad = &badField{"by", fmt.Sprintf("by is %s, not visits or factors", show(by))}
 		default:
-			a, known := v.Similar(id, o)
+			a, known := similar(id, o)
 			if !known {
 				fail(c, http.StatusNotFound, "itemid", fmt.Sprintf("version %s does not know the item %s", v.version, show(id)))
 				return
