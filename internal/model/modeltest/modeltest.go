@@ -29,6 +29,7 @@ type Spec struct {
 	ItemFactors    [][]float32
 	Seen           map[string][]Pair   // by visitor, newest first
 	Near           map[string][]Scored // by item, best first
+	Recent         map[string][]Scored // likewise
 	Popular        map[string][]Scored
 	Alpha          float64
 	RegParam       float64
@@ -53,18 +54,21 @@ type Scored struct {
 // items seen by each visitor, and every second item among the popular ones.
 func Random(name string, seed uint64, visitors, items, rank int) Spec {
 	r := rand.New(rand.NewPCG(seed, 1))
-	spec := Spec{Name: name, Rank: rank, Alpha: 1, RegParam: 0.1, Seen: map[string][]Pair{}, Near: map[string][]Scored{}, Popular: map[string][]Scored{},
+	spec := Spec{Name: name, Rank: rank, Alpha: 1, RegParam: 0.1, Seen: map[string][]Pair{}, Near: map[string][]Scored{}, Recent: map[string][]Scored{}, Popular: map[string][]Scored{},
 		EventWeights: map[string]float64{"view": 1, "addtocart": 3, "transaction": 5}}
 	spec.Visitors, spec.VisitorFactors = random(r, "v", visitors, rank)
 	spec.Items, spec.ItemFactors = random(r, "i", items, rank)
 	for i, item := range spec.Items {
 		for rank := range r.IntN(4) {
 			spec.Near[item] = append(spec.Near[item], Scored{spec.Items[(i+rank*7)%items], 1 / float64(int(1)<<rank)})
+			spec.Recent[item] = append(spec.Recent[item], Scored{spec.Items[(i+rank*11)%items], 3 / float64(int(1)<<rank)})
 		}
 	}
 	for _, visitor := range spec.Visitors {
-		for _, item := range r.Perm(items)[:min(items, 1+r.IntN(4))] {
-			spec.Seen[visitor] = append(spec.Seen[visitor], Pair{spec.Items[item], float32(1 + r.IntN(5)), float32(r.IntN(100))})
+		first := r.IntN(items)
+		for i := range min(items, 1+r.IntN(4)) {
+			item := spec.Items[(first+i)%items]
+			spec.Seen[visitor] = append(spec.Seen[visitor], Pair{item, float32(1 + r.IntN(5)), float32(r.IntN(100))})
 		}
 	}
 	for _, event := range []string{model.PopularAll, "view", "addtocart", "transaction"} {
@@ -130,7 +134,6 @@ func Write(tb testing.TB, modelsDir string, spec Spec) string {
 		visitorRows []visitorRow
 		itemRows    []itemRow
 		seenRows    []seenRow
-		nearRows    []neighboursRow
 		popularRows []popularRow
 		pairs       int64
 	)
@@ -149,14 +152,6 @@ func Write(tb testing.TB, modelsDir string, spec Spec) string {
 	}
 	for i, id := range spec.Items {
 		itemRows = append(itemRows, itemRow{int32(i), id})
-		if near := spec.Near[id]; len(near) > 0 {
-			row := neighboursRow{Item: int32(i)}
-			for _, scored := range near {
-				row.Items = append(row.Items, items[scored.Item])
-				row.Scores = append(row.Scores, float32(scored.Score))
-			}
-			nearRows = append(nearRows, row)
-		}
 	}
 	for event, list := range spec.Popular {
 		for _, scored := range list {
@@ -169,7 +164,8 @@ func Write(tb testing.TB, modelsDir string, spec Spec) string {
 	WriteTable(tb, filepath.Join(dir, "visitors"), visitorRows, 2)
 	WriteTable(tb, filepath.Join(dir, "items"), itemRows, 1)
 	WriteTable(tb, filepath.Join(dir, "seen"), seenRows, 2)
-	WriteTable(tb, filepath.Join(dir, "neighbours"), nearRows, 2)
+	WriteTable(tb, filepath.Join(dir, "neighbours"), neighbourRows(spec.Near, items), 2)
+	WriteTable(tb, filepath.Join(dir, "recent_neighbours"), neighbourRows(spec.Recent, items), 1)
 	WriteTable(tb, filepath.Join(dir, "popular"), popularRows, 1)
 	now := time.Date(2015, 9, 18, 3, 0, 0, 0, time.UTC)
 	Seal(tb, dir, model.Manifest{
@@ -251,6 +247,18 @@ func WriteTable[T any](tb testing.TB, dir string, rows []T, parts int) {
 			tb.Fatal(err)
 		}
 	}
+}
+
+func neighbourRows(near map[string][]Scored, items map[string]int32) (rows []neighboursRow) {
+	for id, list := range near {
+		row := neighboursRow{Item: items[id]}
+		for _, scored := range list {
+			row.Items = append(row.Items, items[scored.Item])
+			row.Scores = append(row.Scores, float32(scored.Score))
+		}
+		rows = append(rows, row)
+	}
+	return rows
 }
 
 func factorRows(rows [][]float32) []factorRow {
