@@ -163,7 +163,10 @@ func TestFaultConsumerStoppedPastItsSession(t *testing.T) {
 		b.send(150) // more than one file, and half of one
 		old := b.start("", 0, "--follow", "--flush-interval", "1h")
 		waitFor(t, "the first consumer's files", func() bool { return b.files() >= 3*(1+2*round) })
-		waitFor(t, "its unfinished files", func() bool { unfinished, _ := filepath.Glob(filepath.Join(b.folder(), ".batch_*")); return len(unfinished) == 3 })
+		waitFor(t, "its unfinished files", func() bool {
+			unfinished, _ := filepath.Glob(filepath.Join(b.folder(), ".batch_*"))
+			return len(unfinished) == 3
+		})
 		if err := old.Process.Signal(syscall.SIGSTOP); err != nil {
 			t.Fatal(err)
 		}

@@ -90,13 +90,13 @@ type retries struct {
 	warned atomic.Int64 // Unix milliseconds
 }
 
-// log warns when the broker does not take what it is sent, but not with every attempt.
-func (r *retries) log(log logger, servers string) func(int, error) {
-	return func(partition int, err error) {
+// log warns when the broker has not taken what it is sent for a moment, but not with every attempt.
+func (r *retries) log(log logger, servers string) func(int, time.Duration, error) {
+	return func(partition int, waited time.Duration, err error) {
 		now := time.Now().UnixMilli()
 		r.last.Store(now)
-		if before := r.warned.Load(); now-before >= 10_000 && r.warned.CompareAndSwap(before, now) {
-			log.Warn("Kafka does not take events at the moment; trying on", "servers", servers, "partition", partition, "error", err)
+		if before := r.warned.Load(); waited > 2*time.Second && now-before >= 10_000 && r.warned.CompareAndSwap(before, now) {
+			log.Warn("Kafka does not take events at the moment; trying on", "servers", servers, "partition", partition, "waited", waited.Round(time.Second), "error", err)
 		}
 	}
 }

@@ -21,8 +21,8 @@ type Producer struct {
 	client *Client
 	topic  string
 	parts  []producerPartition
-	// OnRetry, if set, hears of every failed attempt that will be repeated.
-	OnRetry func(partition int, err error)
+	// OnRetry, if set, hears of every failed attempt that will be repeated, and how long its batch has been waiting.
+	OnRetry func(partition int, waited time.Duration, err error)
 }
 
 type producerPartition struct {
@@ -93,7 +93,7 @@ func (p *Producer) Send(ctx context.Context, partition int, b *Batch) error {
 			return fmt.Errorf("sending to %s/%d: not acknowledged after %s: %w", p.topic, partition, time.Since(begun).Round(time.Second), err)
 		}
 		if p.OnRetry != nil {
-			p.OnRetry(partition, err)
+			p.OnRetry(partition, time.Since(begun), err)
 		}
 		if err := pause(ctx, wait); err != nil {
 			return err

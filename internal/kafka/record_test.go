@@ -88,7 +88,7 @@ func TestLostAcknowledgementRepeatsNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	retries := 0
-	p.OnRetry = func(int, error) { retries++ }
+	p.OnRetry = func(int, time.Duration, error) { retries++ }
 	const times = 100
 	for i := range times {
 		cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Err: kerr.RequestTimedOut, Count: 1})
@@ -156,7 +156,7 @@ func TestSendEndsWithItsContext(t *testing.T) {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
-	p.OnRetry = func(int, error) { cancel() }
+	p.OnRetry = func(int, time.Duration, error) { cancel() }
 	cluster.ControlKey(int16(kmsg.Produce), func(kmsg.Request) (kmsg.Response, error, bool) {
 		cluster.KeepControl()
 		return nil, errors.New("hang up"), true
