@@ -3,12 +3,15 @@ package main
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
 
 	kafkago "github.com/segmentio/kafka-go"
 
+	"cartwheel/internal/event"
+	"cartwheel/internal/kafka"
 	"cartwheel/internal/kafka/kafkatest"
 )
 
@@ -77,4 +80,42 @@ func TestMissingTopic(t *testing.T) {
 	if code != 1 || !strings.Contains(errs.String(), "no such topic: none") || !strings.Contains(errs.String(), "--create-topic") {
 		t.Errorf("code %d, %s", code, errs.String())
 	}
+}
+
+// Compaction leaves offsets without records; the files' names cover them all the same.
+func TestCompactedTopic(t *testing.T) {
+	t.Parallel()
+	cluster, addr := kafkatest.Start(t)
+	b := setup(t, addr)
+	b.topic = kafkatest.Topic(t, b.client, 3, kafka.TopicSetting{Name: "cleanup.policy", Value: "compact"}, kafka.TopicSetting{Name: "segment.bytes", Value: "2000"},
+		kafka.TopicSetting{Name: "min.cleanable.dirty.ratio", Value: "0.01"})
+	p, err := b.client.NewProducer(t.Context(), b.topic, 3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 1000 {
+		e := event.Event{Timestamp: 1, VisitorID: "v", Event: event.View, ItemID: "i", EventID: fmt.Sprint(i)}
+		var m kafka.Batch
+		m.Append(time.Now().UnixMilli(), fmt.Append(nil, "key", min(i, 1)), event.AppendJSON(nil, &e))
+		if err := m.Seal(0); err != nil {
+			t.Fatal(err)
+		}
+		if err := p.Send(t.Context(), 0, &m); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cluster.Compact()
+	for _, m := range kafkatest.ReadAll(t, b.client, b.topic) {
+		b.sent[fmt.Sprint(m.Offset)] = 1
+	}
+	if len(b.sent) == 0 || len(b.sent) > 500 {
+		t.Fatalf("%d of 1000 records are left: the test proves nothing", len(b.sent))
+	}
+	b.mustConsume()
+	names := b.check()
+	if names[0].First != 0 || names[len(names)-1].Last != 999 {
+		t.Errorf("the files cover %v", names)
+	}
+	b.mustConsume()
+	b.check()
 }

@@ -83,7 +83,14 @@ func (c *Consumer) Run(ctx, stop context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer group.Close()
+	defer func() { // leaving takes an answer from Kafka, which ctx does not wait for
+		left := make(chan struct{})
+		go func() { group.Close(); close(left) }()
+		select {
+		case <-left:
+		case <-ctx.Done():
+		}
+	}()
 	stop, idle := context.WithCancel(stop)
 	defer idle()
 	c.active()
@@ -131,10 +138,19 @@ func (c *Consumer) Run(ctx, stop context.Context) error {
 func (c *Consumer) generation(ctx, stop context.Context, idle func(), group *kafkago.ConsumerGroup, gen *kafkago.Generation) error {
 	result := make(chan error, 1)
 	gen.Start(func(genCtx context.Context) { // the group moves on only when this has returned
-		ctx, cancel := context.WithCancel(ctx)
+		mine, cancel := context.WithCancel(ctx)
 		defer cancel()
 		defer context.AfterFunc(genCtx, cancel)()
-		err := c.consume(ctx, stop, idle, gen)
+		commits := newCommitter(c, gen)
+		committed := make(chan struct{})
+		consumed := make(chan struct{})
+		go func() { commits.run(consumed); close(committed) }()
+		err := c.consume(mine, stop, idle, gen, commits)
+		close(consumed)
+		select {
+		case <-committed:
+		case <-ctx.Done():
+		}
 		if err == nil && stop.Err() != nil && genCtx.Err() == nil {
 			// Returning now would make the group join once more before it leaves.
 			go group.Close()
@@ -145,9 +161,8 @@ func (c *Consumer) generation(ctx, stop context.Context, idle func(), group *kaf
 	return <-result
 }
 
-func (c *Consumer) consume(ctx, stop context.Context, idle func(), gen *kafkago.Generation) error {
+func (c *Consumer) consume(ctx, stop context.Context, idle func(), gen *kafkago.Generation, commits *committer) error {
 	assigned := gen.Assignments[c.topic]
-	commits := newCommitter(c, gen)
 	caughtUp := make([]atomic.Bool, len(assigned))
 	c.active()
 	c.stats.assigned(assigned)
@@ -162,10 +177,9 @@ func (c *Consumer) consume(ctx, stop context.Context, idle func(), gen *kafkago.
 		}
 		g.Go(func() error { return p.run(work, stop) })
 	}
-	helpers := errgroup.Group{}
-	done := make(chan struct{})
-	helpers.Go(func() error { commits.run(done); return nil })
-	helpers.Go(func() error { c.watchIdle(done, idle, caughtUp); return nil })
+	watching, unwatch := context.WithCancel(ctx)
+	defer unwatch()
+	go c.watchIdle(watching, idle, caughtUp)
 	err := g.Wait()
 	if len(assigned) == 0 { // more members than partitions: wait for a change
 		select {
@@ -173,8 +187,6 @@ func (c *Consumer) consume(ctx, stop context.Context, idle func(), gen *kafkago.
 		case <-stop.Done():
 		}
 	}
-	close(done)
-	_ = helpers.Wait()
 	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
 		return nil // the generation ended; what was unfinished is read again by whoever has the partition now
 	}
@@ -182,7 +194,7 @@ func (c *Consumer) consume(ctx, stop context.Context, idle func(), gen *kafkago.
 }
 
 // watchIdle calls idle when every partition is read to its end and nothing has come for the idle timeout.
-func (c *Consumer) watchIdle(done <-chan struct{}, idle func(), caughtUp []atomic.Bool) {
+func (c *Consumer) watchIdle(ctx context.Context, idle func(), caughtUp []atomic.Bool) {
 	if c.idleTimeout <= 0 {
 		return
 	}
@@ -190,7 +202,7 @@ func (c *Consumer) watchIdle(done <-chan struct{}, idle func(), caughtUp []atomi
 	defer tick.Stop()
 	for {
 		select {
-		case <-done:
+		case <-ctx.Done():
 			return
 		case <-tick.C:
 		}

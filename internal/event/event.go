@@ -98,8 +98,12 @@ func Rule(err error) string {
 	case "timestamp", "visitorid", "event", "itemid", "transactionid", "eventid":
 		return word
 	}
-	if strings.HasPrefix(text, "the message is not") || strings.HasPrefix(text, "text after") {
-		return "not JSON"
+	for _, r := range []struct{ begins, rule string }{
+		{"the message is not", "not JSON"}, {"text after", "not JSON"}, {"the row has", "columns"}, {"a quote", "quotes"}, {"column", "quotes"}, {"the line has", "line length"},
+	} {
+		if strings.HasPrefix(text, r.begins) {
+			return r.rule
+		}
 	}
 	return "other"
 }

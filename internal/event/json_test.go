@@ -74,6 +74,12 @@ func TestRule(t *testing.T) {
 			t.Errorf("%s breaks the rule %q, got %q", data, want, got)
 		}
 	}
+	l := Layout{columns: 5, at: [5]int{0, 1, 2, 3, 4}}
+	for row, want := range map[string]string{"1,v,view,i": "columns", `1,"v,view,i,`: "quotes", `1,v"w,view,i,`: "quotes", "x,v,view,i,": "timestamp", "1,v,view,,": "itemid"} {
+		if got := Rule(l.ParseRow([]byte(row), &Event{})); got != want {
+			t.Errorf("%s breaks the rule %q, got %q", row, want, got)
+		}
+	}
 }
 
 func FuzzJSON(f *testing.F) {

@@ -75,8 +75,10 @@ func TestResumeRefusesWhatDoesNotFit(t *testing.T) {
 		change func(o *ingest.Options)
 		says   string
 	}{
-		"another topic":   {func(o *ingest.Options) { o.Topic = "other" }, "belongs to topic topic"},
-		"another source":  {func(o *ingest.Options) { o.Path = b.write("other.csv", header+strings.Replace(rows(1000), "visitor0", "v", 1)) }, "belongs to another source"},
+		"another topic": {func(o *ingest.Options) { o.Topic = "other" }, "belongs to topic topic"},
+		"another source": {func(o *ingest.Options) {
+			o.Path = b.write("other.csv", header+strings.Replace(rows(1000), "visitor0", "v", 1))
+		}, "belongs to another source"},
 		"a shorter file":  {func(o *ingest.Options) { o.Path = b.write("short.csv", header+rows(2)) }, "it has become shorter"},
 		"a damaged one":   {func(o *ingest.Options) { o.Checkpoint = b.write("damaged.checkpoint", "{") }, "cannot be read"},
 		"a place nowhere": {func(o *ingest.Options) { o.Checkpoint = filepath.Join(b.path, "x") }, "checkpoint"},
