@@ -101,9 +101,10 @@ func (x *Index) Top(dst []Scored, query []float32, k int, skip *Set) []Scored {
 	e := x.errors(query)
 	threshold, cut := math.Inf(-1), math.Inf(-1)
 	for start := 0; start < len(x.norms) && !(float64(x.norms[start]) < cut); start += blockRows {
-		norms := x.multiply(products, query, start, e)
-		for i, rowNorm := range norms {
-			if e.safe && float64(products[i])+e.relative*float64(rowNorm)+e.absolute < threshold {
+		rows := x.multiply(products, query, start, e)
+		hopeless := e.hopeless(threshold, x.norms[start])
+		for i, product := range products[:rows] {
+			if product < hopeless {
 				continue
 			}
 			p := start + i
@@ -114,6 +115,7 @@ func (x *Index) Top(dst []Scored, query []float32, k int, skip *Set) []Scored {
 			best = push(best, candidate, k)
 			if len(best) == k {
 				threshold = best[0].Score
+				hopeless = e.hopeless(threshold, x.norms[start])
 				cut = threshold / e.queryNorm * (1 - 1e-12) // 0/0 is NaN, which ends nothing
 			}
 		}
@@ -133,8 +135,8 @@ func (x *Index) TopCosine(dst []Scored, query []float32, k int, skip *Set) []Sco
 	defer x.products.Put(products)
 	threshold := math.Inf(-1)
 	for start := 0; start < len(x.norms); start += blockRows {
-		norms := x.multiply(products, query, start, e)
-		for i, rowNorm := range norms {
+		rows := x.multiply(products, query, start, e)
+		for i, rowNorm := range x.norms[start : start+rows] {
 			// threshold·‖y‖ with the norm rounded up is above the true one only if the threshold is positive; the margin covers that.
 			if e.safe && float64(products[i])+3*e.relative*float64(rowNorm)+e.absolute < threshold*e.queryNorm*float64(rowNorm) {
 				continue
@@ -155,13 +157,13 @@ func (x *Index) TopCosine(dst []Scored, query []float32, k int, skip *Set) []Sco
 	return best
 }
 
-// multiply computes the float32 products of a block's rows with the query, if they are of use, and returns the rows' norms.
-func (x *Index) multiply(products *[blockRows]float32, query []float32, start int, e errorBound) []float32 {
+// multiply computes the float32 products of a block's rows with the query, if they are of use, and returns how many rows there are.
+func (x *Index) multiply(products *[blockRows]float32, query []float32, start int, e errorBound) int {
 	end := min(start+blockRows, len(x.norms))
 	if e.safe {
 		vek32.MatMul_Into(products[:], x.factors[start*x.rank:end*x.rank], query, x.rank)
 	}
-	return x.norms[start:end]
+	return end - start
 }
 
 // errorBound bounds the error of a float32 product of a query and a row y by relative·‖y‖ for rounding, plus absolute for products
@@ -169,6 +171,14 @@ func (x *Index) multiply(products *[blockRows]float32, query []float32, start in
 type errorBound struct {
 	queryNorm, relative, absolute float64
 	safe                          bool
+}
+
+// hopeless is what the float32 product of a row is below only if its score is below the threshold, for rows up to that norm.
+func (e errorBound) hopeless(threshold float64, rowNorm float32) float32 {
+	if !e.safe {
+		return float32(math.Inf(-1))
+	}
+	return roundDown(threshold - e.relative*float64(rowNorm) - e.absolute)
 }
 
 func (x *Index) errors(query []float32) errorBound {
@@ -213,13 +223,21 @@ func push(heap []Scored, s Scored, k int) []Scored {
 	}
 }
 
+// dot sums in four parts, which a processor adds at once, and always in the same order.
 func dot(a, b []float32) float64 {
 	b = b[:len(a)]
-	var s float64
-	for i, x := range a {
-		s += float64(x) * float64(b[i])
+	var s0, s1, s2, s3 float64
+	for len(a) >= 4 && len(b) >= 4 {
+		s0 += float64(a[0]) * float64(b[0])
+		s1 += float64(a[1]) * float64(b[1])
+		s2 += float64(a[2]) * float64(b[2])
+		s3 += float64(a[3]) * float64(b[3])
+		a, b = a[4:], b[4:]
 	}
-	return s
+	for i, x := range a {
+		s0 += float64(x) * float64(b[i])
+	}
+	return s0 + s1 + (s2 + s3)
 }
 
 func norm(a []float32) float64 { return math.Sqrt(dot(a, a)) }
@@ -231,3 +249,5 @@ func roundUp(x float64) float32 {
 	}
 	return y
 }
+
+func roundDown(x float64) float32 { return -roundUp(-x) }

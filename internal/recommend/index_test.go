@@ -3,6 +3,7 @@ package recommend
 import (
 	"fmt"
 	"math"
+	"math/big"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -38,17 +39,12 @@ func randomFactors(r *rand.Rand, kind string, items, rank int) []float32 {
 	return factors
 }
 
-// bruteForce scores every item that has factors, in float64.
+// bruteForce scores every item that has factors, in float64. It sums as the package does, so that places can be compared one by one.
 func bruteForce(factors, query []float32, k int, skip *Set, cosine bool) []Scored {
 	var all []Scored
 	for item := range len(factors) / len(query) {
 		row := factors[item*len(query) : (item+1)*len(query)]
-		var product, square, querySquare float64
-		for i, x := range row {
-			product += float64(x) * float64(query[i])
-			square += float64(x) * float64(x)
-			querySquare += float64(query[i]) * float64(query[i])
-		}
+		product, square, querySquare := dot(row, query), dot(row, row), dot(query, query)
 		if square == 0 || skip.Has(int32(item)) {
 			continue
 		}
@@ -129,6 +125,24 @@ func same(got, want []Scored, tolerance float64) error {
 	return nil
 }
 
+func TestDotIsExactButForRounding(t *testing.T) {
+	t.Parallel()
+	r := rand.New(rand.NewPCG(1, 9))
+	for n := range 130 {
+		a, b := make([]float32, n), make([]float32, n)
+		want, size := new(big.Float).SetPrec(500), 0.0
+		for i := range a {
+			a[i], b[i] = float32(r.NormFloat64()*math.Pow(10, float64(r.IntN(60)-30))), float32(r.NormFloat64())
+			want.Add(want, new(big.Float).SetPrec(500).Mul(big.NewFloat(float64(a[i])), big.NewFloat(float64(b[i]))))
+			size += math.Abs(float64(a[i]) * float64(b[i]))
+		}
+		exact, _ := want.Float64()
+		if got := dot(a, b); math.Abs(got-exact) > float64(n+1)*0x1p-53*size {
+			t.Errorf("%d numbers: %v, want %v", n, got, exact)
+		}
+	}
+}
+
 func TestTopDoesNotAllocate(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	factors := randomFactors(r, "gaussian", 1000, 16)
@@ -190,19 +204,20 @@ func BenchmarkTop(b *testing.B) {
 		queries := size.make(r, 1000, rank)
 		for _, how := range []struct {
 			name string
+			k    int
 			top  func([]Scored, []float32, int, *Set) []Scored
-		}{{"pruned", x.Top}, {"full-scan", x.scan}} {
+		}{{"pruned", 10, x.Top}, {"pruned-top74", 74, x.Top}, {"full-scan", 10, x.scan}} {
 			b.Run(size.name+"/"+how.name, func(b *testing.B) {
 				b.ReportAllocs()
 				b.RunParallel(func(pb *testing.PB) {
-					skip, dst := NewSet(size.items), make([]Scored, 0, 10)
+					skip, dst := NewSet(size.items), make([]Scored, 0, how.k)
 					for i := 0; pb.Next(); i++ {
 						skip.Clear()
 						for j := range 20 {
 							skip.Add(int32((i*31 + j*7919) % size.items))
 						}
 						q := i % 1000
-						dst = how.top(dst, queries[q*rank:(q+1)*rank], 10, skip)
+						dst = how.top(dst, queries[q*rank:(q+1)*rank], how.k, skip)
 					}
 				})
 				b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "queries/s")
