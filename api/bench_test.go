@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"math"
 	"math/rand/v2"
 	"net"
 	"net/http"
@@ -27,10 +28,21 @@ func BenchmarkHTTP(b *testing.B) {
 	const items, visitors = 36_968, 20_000
 	spec := modeltest.Random("bench", 1, visitors, items, 64)
 	r := rand.New(rand.NewPCG(1, 2))
-	for _, row := range spec.ItemFactors { // norms as Spark's ALS leaves them: log-normal, most of them small
-		scale := float32(r.ExpFloat64() * r.ExpFloat64() / 10)
+	// Items as Spark's ALS leaves them: norms log-normal, most of them small, and some directions weightier than others; a visitor is
+	// the sum of some items.
+	for _, row := range spec.ItemFactors {
+		scale := float32(0.03 * math.Exp(r.NormFloat64()))
 		for i := range row {
-			row[i] *= scale
+			row[i] *= scale / float32(math.Sqrt(float64(i+1)))
+		}
+	}
+	for _, row := range spec.VisitorFactors {
+		for range 4 {
+			for i, y := range spec.ItemFactors[r.IntN(items/10)*10] {
+				if len(row) > 0 {
+					row[i] = row[i]*0.1 + y*20
+				}
+			}
 		}
 	}
 	data := b.TempDir()
