@@ -119,3 +119,23 @@ func TestCompactedTopic(t *testing.T) {
 	b.mustConsume()
 	b.check()
 }
+
+// What Kafka deleted before it was read cannot be brought back, but it must not go unnoticed either.
+func TestEventsDeletedUnread(t *testing.T) {
+	t.Parallel()
+	cluster, addr := kafkatest.Start(t)
+	b := setup(t, addr)
+	b.send(150)
+	b.mustConsume()
+	for range 3 {
+		kafkatest.SendAt(t, b.client, b.topic, 1, 1, "of 1970")
+	}
+	cluster.ApplyRetention()
+	if bounds, err := b.client.Offsets(t.Context(), b.topic, 1); err != nil || bounds.Start <= 150 {
+		t.Fatalf("nothing was deleted (%+v, %v): the test proves nothing", bounds, err)
+	}
+	if r := b.consume(context.Background()); r.code != 1 || !strings.Contains(r.errors, "Kafka has deleted the events 150 to 152 before they were read") || !strings.Contains(r.errors, "Move the batch files") {
+		t.Errorf("code %d, %s", r.code, r.errors)
+	}
+	b.check()
+}

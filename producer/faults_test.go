@@ -213,9 +213,9 @@ func TestFaultOldEventTimes(t *testing.T) {
 	}
 	// The same events with the event's time as the record's are what the broker deletes: the check does run.
 	control := kafkatest.Topic(t, c, 1, kafka.TopicSetting{Name: "segment.ms", Value: "1000"})
-	kafkatest.Send(t, c, control, 0, "sent with a time of 1970")
+	kafkatest.SendAt(t, c, control, 0, 1, "sent with a time of 1970")
 	time.Sleep(2 * time.Second) // so that the next message begins a new segment, and the old one may be deleted
-	kafkatest.Send(t, c, control, 0, "the same")
+	kafkatest.SendAt(t, c, control, 0, 1, "the same")
 	begun := time.Now()
 	for deadline := begun.Add(90 * time.Second); ; time.Sleep(500 * time.Millisecond) {
 		o, err := c.Offsets(t.Context(), control, 0)

@@ -121,6 +121,9 @@ func Run(ctx context.Context, stop context.Context, o Options, sink Sink, partit
 		p.step = func(string) {}
 	}
 	stopped, err := p.run(ctx, stop)
+	if ctx.Err() != nil {
+		err = context.Cause(ctx)
+	}
 	if err == nil && !stopped {
 		return errors.Join(rejects.close(), check.finish())
 	}

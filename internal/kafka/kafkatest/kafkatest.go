@@ -64,6 +64,12 @@ func Topic(t testing.TB, c *kafka.Client, partitions int, settings ...kafka.Topi
 // Send appends messages with these values to a partition.
 func Send(t testing.TB, c *kafka.Client, topic string, partition int, values ...string) {
 	t.Helper()
+	SendAt(t, c, topic, partition, time.Now().UnixMilli(), values...)
+}
+
+// SendAt is Send with a time of one's choice, by which the broker decides when to delete them.
+func SendAt(t testing.TB, c *kafka.Client, topic string, partition int, ms int64, values ...string) {
+	t.Helper()
 	n, err := c.Partitions(t.Context(), topic)
 	if err != nil {
 		t.Fatal(err)
@@ -74,7 +80,7 @@ func Send(t testing.TB, c *kafka.Client, topic string, partition int, values ...
 	}
 	var b kafka.Batch
 	for i, v := range values {
-		b.Append(1, []byte("key"), []byte(v))
+		b.Append(ms, []byte("key"), []byte(v))
 		if b.Bytes() > 512<<10 || i == len(values)-1 {
 			if err := b.Seal(0); err != nil {
 				t.Fatal(err)
