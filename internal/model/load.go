@@ -2,7 +2,6 @@ package model
 
 import (
 	"fmt"
-	"io/fs"
 	"math"
 	"os"
 	"path/filepath"
@@ -21,6 +20,7 @@ type Version struct {
 	Factors  Factors
 	Seen     Seen
 	Near     Neighbours
+	Recent   Neighbours         // seen together of late
 	Popular  map[string]Popular // by kind of event, and "all"
 }
 
@@ -45,26 +45,6 @@ type Neighbours struct{ lists }
 func (n *Neighbours) Of(item int32) (items []int32, scores []float32) {
 	from, to := n.offsets[item], n.offsets[item+1]
 	return n.items[from:to], n.numbers[0][from:to]
-}
-
-// LoadNeighbours reads a table of neighbours outside a version, of a catalogue of that many items.
-func LoadNeighbours(dir string, items int) (n Neighbours, err error) {
-	root, err := os.OpenRoot(filepath.Dir(dir))
-	if err != nil {
-		return n, fmt.Errorf("%w: %w", ErrBadVersion, err)
-	}
-	defer root.Close()
-	name := filepath.Base(dir)
-	files, err := fs.Glob(root.FS(), name+"/part-*.parquet")
-	if err != nil {
-		return n, fmt.Errorf("%w: listing %s: %w", ErrBadVersion, dir, err)
-	}
-	t, err := newTable(root, name, files)
-	if err != nil {
-		return n, err
-	}
-	n.lists, err = loadLists(t, "item", items, items, "scores")
-	return n, err
 }
 
 // Popular lists items best first. It need not hold the whole catalogue.
@@ -96,7 +76,7 @@ func Load(dir string) (*Version, error) {
 		return nil, err
 	}
 	tables := map[string]table{}
-	for _, name := range []string{"als/userFactors", "als/itemFactors", "visitors", "items", "seen", "neighbours", "popular"} {
+	for _, name := range []string{"als/userFactors", "als/itemFactors", "visitors", "items", "seen", "neighbours", "recent_neighbours", "popular"} {
 		if tables[name], err = newTable(root, name, files); err != nil {
 			return nil, err
 		}
@@ -124,6 +104,10 @@ func Load(dir string) (*Version, error) {
 	})
 	group.Go(func() (err error) {
 		v.Near.lists, err = loadLists(tables["neighbours"], "item", items, items, "scores")
+		return err
+	})
+	group.Go(func() (err error) {
+		v.Recent.lists, err = loadLists(tables["recent_neighbours"], "item", items, items, "scores")
 		return err
 	})
 	group.Go(func() (err error) {

@@ -40,13 +40,18 @@ func TestLoadGivesBackWhatWasWritten(t *testing.T) {
 		}
 	}
 	for i, item := range spec.Items {
-		var got []modeltest.Scored
-		items, scores := v.Near.Of(int32(i))
-		for j := range items {
-			got = append(got, modeltest.Scored{Item: v.Items.Name(items[j]), Score: float64(scores[j])})
-		}
-		if !slices.Equal(got, spec.Near[item]) {
-			t.Errorf("item %s is near %v, want %v", item, got, spec.Near[item])
+		for _, c := range []struct {
+			table *model.Neighbours
+			want  []modeltest.Scored
+		}{{&v.Near, spec.Near[item]}, {&v.Recent, spec.Recent[item]}} {
+			var got []modeltest.Scored
+			items, scores := c.table.Of(int32(i))
+			for j := range items {
+				got = append(got, modeltest.Scored{Item: v.Items.Name(items[j]), Score: float64(scores[j])})
+			}
+			if !slices.Equal(got, c.want) {
+				t.Errorf("item %s is near %v, want %v", item, got, c.want)
+			}
 		}
 	}
 	for event, want := range spec.Popular {

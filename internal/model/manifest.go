@@ -9,6 +9,7 @@
 //	<version>/seen/           Parquet: visitor int32, items list<int32>, strengths list<float>, ages list<float>; newest item first,
 //	                          ages in days before the last event of the data
 //	<version>/neighbours/     Parquet: item int32, items list<int32>, scores list<float>; best first
+//	<version>/recent_neighbours/  the same, by a shorter half-life
 //	<version>/popular/        Parquet: event string ("all" or a kind), item int32, score double; best first within an event
 //
 // <data>/models/LATEST holds the champion's name and a line feed, and is replaced atomically.
@@ -58,6 +59,7 @@ type Parameters struct {
 	HoldoutShare      float64            `json:"holdout_share"`
 	PopularHalfLife   float64            `json:"popular_half_life_days"`
 	NeighbourHalfLife float64            `json:"neighbour_half_life_days"`
+	RecentHalfLife    float64            `json:"recent_half_life_days"` // of the recent neighbours
 	Blends            Blends             `json:"blends"`
 	MinItems          int                `json:"min_items"` // visitors with fewer distinct items get no factors; serving folds them in
 }

@@ -25,8 +25,9 @@ type mixture struct {
 	blend   model.Blend // weights divided by the signals' maxima; 0 where a signal says nothing
 	query   []float32   // nil if there are no factors to go by
 	near    []float32   // by item: Σ weight of x · nearness of the item to x, over the history's items x
+	recent  []float32   // the same by the recent neighbours
 	own     []float32   // by item: its weight, if it is one of the history's
-	touched []int32     // the items of which near or own is not 0
+	touched []int32     // the items of which near, recent or own is not 0
 	history []weighed
 	met     *Set
 	top     []Scored
@@ -39,33 +40,32 @@ type weighed struct {
 }
 
 func newMixture(items int) mixture {
-	return mixture{near: make([]float32, items), own: make([]float32, items), met: NewSet(items)}
+	return mixture{near: make([]float32, items), recent: make([]float32, items), own: make([]float32, items), met: NewSet(items)}
 }
 
 func (m *mixture) clear() {
 	for _, item := range m.touched {
-		m.near[item], m.own[item] = 0, 0
+		m.near[item], m.recent[item], m.own[item] = 0, 0, 0
 	}
 	m.touched, m.history, m.query, m.blend = m.touched[:0], m.history[:0], nil, model.Blend{}
 }
 
-// weighVisit fills the history from a visitor's items, newest first, by their ages in days.
+// weighVisits fills the history from a visitor's items, newest first, by their ages in days. For itself an item counts by the square
+// root of its strength: whoever took something ten times does not come back for it ten times as surely.
 func (m *mixture) weighVisits(items []int32, strengths, ages []float32, b model.Blend) {
 	for i, item := range items[:min(len(items), historyItems)] {
 		m.history = append(m.history, weighed{item, float64(strengths[i]) * math.Pow(b.NeighboursDecay, float64(ages[i])),
-			float64(strengths[i]) * math.Pow(b.OwnDecay, float64(ages[i]))})
+			math.Sqrt(float64(strengths[i]) * math.Pow(b.OwnDecay, float64(ages[i])))})
 	}
 }
 
-// weighClicks fills the history from the known items of a session, oldest click first, by how many clicks back each was last met.
+// weighClicks fills the history from the items of a session, oldest click first, by how many clicks back each was last met.
 func (m *mixture) weighClicks(clicks []int32, b model.Blend) {
-	m.met.Clear()
 	for back := range min(len(clicks), ownClicks) {
 		item := clicks[len(clicks)-1-back]
-		if m.met.Has(item) {
+		if slices.ContainsFunc(m.history, func(h weighed) bool { return h.item == item }) {
 			continue
 		}
-		m.met.Add(item)
 		w := weighed{item: item, own: math.Pow(b.OwnDecay, float64(back))}
 		if back < nearClicks {
 			w.near = math.Pow(b.NeighboursDecay, float64(back))
@@ -77,21 +77,23 @@ func (m *mixture) weighClicks(clicks []int32, b model.Blend) {
 // prepare computes what scores need: the signals of the history, and every signal's maximum.
 func (r *Recommender) prepare(m *mixture, query []float32, b model.Blend) {
 	m.query, m.blend = query, b
-	var nearMax, ownMax float32
+	var nearMax, recentMax, ownMax float32
 	for _, h := range m.history {
+		if b.Own > 0 {
+			ownMax = max(ownMax, float32(h.own))
+		}
+		if h.item < 0 {
+			continue // it has no neighbours and no factors
+		}
 		if b.Own > 0 {
 			m.touch(h.item)
 			m.own[h.item] = float32(h.own)
-			ownMax = max(ownMax, m.own[h.item])
 		}
-		if b.Neighbours == 0 || h.near == 0 {
-			continue
+		if b.Neighbours > 0 {
+			nearMax = max(nearMax, m.approach(m.near, &r.near, h))
 		}
-		items, scores := r.near.Of(h.item)
-		for i, item := range items {
-			m.touch(item)
-			m.near[item] += float32(h.near) * scores[i]
-			nearMax = max(nearMax, m.near[item])
+		if b.Recent > 0 {
+			recentMax = max(recentMax, m.approach(m.recent, &r.recent, h))
 		}
 	}
 	var factorMax float64
@@ -105,6 +107,7 @@ func (r *Recommender) prepare(m *mixture, query []float32, b model.Blend) {
 		popularMax = list.scores[0]
 	}
 	m.blend.Neighbours = ratio(b.Neighbours, float64(nearMax))
+	m.blend.Recent = ratio(b.Recent, float64(recentMax))
 	m.blend.Own = ratio(b.Own, float64(ownMax))
 	m.blend.Factors = ratio(b.Factors, factorMax)
 	m.blend.Popular = ratio(b.Popular, popularMax)
@@ -117,20 +120,34 @@ func ratio(weight, largest float64) float64 {
 	return weight / largest
 }
 
+// approach adds what h gives its neighbours to a signal, and returns the largest value that it left there.
+func (m *mixture) approach(signal []float32, neighbours *model.Neighbours, h weighed) (largest float32) {
+	if h.near == 0 {
+		return 0
+	}
+	items, scores := neighbours.Of(h.item)
+	for i, item := range items {
+		m.touch(item)
+		signal[item] += float32(h.near) * scores[i]
+		largest = max(largest, signal[item])
+	}
+	return largest
+}
+
 func (m *mixture) touch(item int32) {
-	if m.near[item] == 0 && m.own[item] == 0 {
+	if m.near[item] == 0 && m.recent[item] == 0 && m.own[item] == 0 {
 		m.touched = append(m.touched, item)
 	}
 }
 
 // silent reports whether no signal but popularity says anything.
 func (m *mixture) silent() bool {
-	return m.blend.Neighbours == 0 && m.blend.Own == 0 && m.blend.Factors == 0
+	return m.blend.Neighbours == 0 && m.blend.Recent == 0 && m.blend.Own == 0 && m.blend.Factors == 0
 }
 
 // score is an item's score.
 func (r *Recommender) score(m *mixture, item int32) float64 {
-	score := m.blend.Neighbours*float64(m.near[item]) + m.blend.Own*float64(m.own[item])
+	score := m.blend.Neighbours*float64(m.near[item]) + m.blend.Recent*float64(m.recent[item]) + m.blend.Own*float64(m.own[item])
 	if m.blend.Factors > 0 {
 		if row := r.index.Vector(item); row != nil {
 			score += m.blend.Factors * dot(m.query, row)
@@ -151,6 +168,7 @@ func (r *Recommender) mix(s *scratch, strategy string, o Options) Answer {
 	popular := r.popular[model.PopularAll]
 	if o.Only != nil {
 		s.best = s.best[:0]
+		s.best = append(s.best, r.strange(s, o)...)
 		for _, item := range r.eligible(s, o.Only) {
 			s.best = append(s.best, Scored{popular.place[item], r.score(m, item)})
 		}
@@ -164,6 +182,9 @@ func (r *Recommender) mix(s *scratch, strategy string, o Options) Answer {
 				m.met.Add(item)
 				s.best = push(s.best, Scored{popular.place[item], r.score(m, item)}, need)
 			}
+		}
+		for _, scored := range r.strange(s, o) {
+			s.best = push(s.best, scored, need)
 		}
 		for _, item := range m.touched {
 			consider(item)
@@ -195,14 +216,32 @@ func (r *Recommender) mix(s *scratch, strategy string, o Options) Answer {
 	}
 }
 
+// strange gives the items of a session that are newer than the version, and may be shown all the same: people come back to them.
+func (r *Recommender) strange(s *scratch, o Options) (items []Scored) {
+	if s.mixture.blend.Own == 0 || !o.IncludeSeen {
+		return nil
+	}
+	for _, h := range s.mixture.history {
+		if h.item >= 0 {
+			continue
+		}
+		if id := s.strangers[-1-h.item]; !slices.Contains(o.Exclude, id) && (o.Only == nil || slices.Contains(o.Only, id)) {
+			items = append(items, Scored{h.item, s.mixture.blend.Own * h.own})
+		}
+	}
+	return items
+}
+
 // mixed makes the answer of s.best, in which items stand by their places in the list of popular ones, so that equal scores come by
 // popularity.
 func (r *Recommender) mixed(s *scratch, strategy string, o Options) Answer {
 	slices.SortFunc(s.best, better)
-	for i := range s.best {
-		s.best[i].Item = r.popular[model.PopularAll].order[s.best[i].Item]
+	for i, scored := range s.best {
+		if scored.Item >= 0 {
+			s.best[i].Item = r.popular[model.PopularAll].order[scored.Item]
+		}
 	}
-	a := r.answer(strategy, s.best, o)
+	a := r.answer(s, strategy, s.best, o)
 	if o.Explain {
 		r.explain(s, a.Items)
 	}
@@ -219,9 +258,14 @@ func (r *Recommender) carried(m *mixture, from, to int32) float64 {
 		if from == to {
 			sum += m.blend.Own * h.own
 		}
-		items, scores := r.near.Of(from)
-		if i := slices.Index(items, to); i >= 0 {
-			sum += m.blend.Neighbours * h.near * float64(scores[i])
+		for _, by := range []struct {
+			weight     float64
+			neighbours *model.Neighbours
+		}{{m.blend.Neighbours, &r.near}, {m.blend.Recent, &r.recent}} {
+			items, scores := by.neighbours.Of(from)
+			if i := slices.Index(items, to); i >= 0 {
+				sum += by.weight * h.near * float64(scores[i])
+			}
 		}
 	}
 	return sum

@@ -34,7 +34,11 @@ func (r *Recommender) explain(s *scratch, items []Item) {
 	}
 	for i := range items {
 		number, known := r.items.Number(items[i].ID)
-		if !known || items[i].Score == 0 {
+		if items[i].Score == 0 {
+			continue
+		}
+		if !known { // it is there for its own sake
+			items[i].Because = []Share{{items[i].ID, 1}}
 			continue
 		}
 		var solved []float64

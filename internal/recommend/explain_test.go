@@ -14,11 +14,12 @@ import (
 // Shares on factors that Spark learned, against the formula worked out here with gonum's dense matrices.
 func TestSharesTakeTheScoreApart(t *testing.T) {
 	t.Parallel()
-	v, err := model.Load("../model/testdata/20261124T143601Z-a48109")
+	v, err := model.Load("../model/testdata/20261124T151022Z-e74850")
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, rank := recommend.New(v), v.Factors.Rank
+	byFactors := model.Blends{VisitorNew: model.ByFactors, VisitorAll: model.ByFactors, Session: model.ByFactors}
+	r, rank := recommend.New(v).With(byFactors), v.Factors.Rank
 	row := func(item int32) *mat.VecDense {
 		y := mat.NewVecDense(rank, nil)
 		for i := range rank {
@@ -124,5 +125,40 @@ func TestScoresAreWhatAnswersRankBy(t *testing.T) {
 				t.Errorf("%s: %v, want %v", visitor, scores[i+1], item)
 			}
 		}
+	}
+}
+
+// With every signal in the blend, the shares must add up to 1 and name nothing but what was touched.
+func TestSharesOfABlendAddUp(t *testing.T) {
+	t.Parallel()
+	v, err := model.Load("../model/testdata/20261124T151022Z-e74850")
+	if err != nil {
+		t.Fatal(err)
+	}
+	blend := model.Blend{Factors: 1, Neighbours: 1, Recent: 1, Own: 1, NeighboursDecay: 0.9, OwnDecay: 0.99}
+	r := recommend.New(v).With(model.Blends{VisitorNew: blend, VisitorAll: blend, Session: blend})
+	explained := 0
+	for visitor := range int32(300) {
+		items, _ := v.Seen.Of(visitor)
+		for _, item := range r.Visitor(v.Visitors.Name(visitor), recommend.Options{Limit: 5, Explain: true, IncludeSeen: true}).Items {
+			if item.Score == 0 {
+				continue
+			}
+			var sum float64
+			for _, share := range item.Because {
+				number, _ := v.Items.Number(share.ID)
+				if !slices.Contains(items, number) {
+					t.Fatalf("visitor %d never touched %s", visitor, share.ID)
+				}
+				sum += share.Share
+			}
+			if math.Abs(sum-1) > 1e-9 {
+				t.Fatalf("visitor %d, item %s: shares add up to %v", visitor, item.ID, sum)
+			}
+			explained++
+		}
+	}
+	if explained < 100 {
+		t.Errorf("only %d items were explained", explained)
 	}
 }

@@ -30,6 +30,7 @@ type Recommender struct {
 	visitorFactors []float32
 	seen           model.Seen
 	near           model.Neighbours
+	recent         model.Neighbours
 	blends         model.Blends
 	weights        map[string]float64
 	index          *Index
@@ -70,19 +71,20 @@ type Click struct {
 
 // scratch is what a request needs while it is worked on.
 type scratch struct {
-	skip    *Set
-	only    *Set
-	query   []float32
-	pairs   []Pair
-	best    []Scored
-	clicks  []int32
-	mixture mixture
+	skip      *Set
+	only      *Set
+	query     []float32
+	pairs     []Pair
+	best      []Scored
+	clicks    []int32  // a negative number -1-i stands for strangers[i]
+	strangers []string // items of the session that the version does not know
+	mixture   mixture
 }
 
 // New prepares to answer from a version. It copies the items' factors into the order of search, so that the version may be let go.
 func New(v *model.Version) *Recommender {
 	p := v.Manifest.Parameters
-	r := &Recommender{visitors: v.Visitors, items: v.Items, visitorFactors: v.Factors.Visitors, seen: v.Seen, near: v.Near, weights: p.EventWeights,
+	r := &Recommender{visitors: v.Visitors, items: v.Items, visitorFactors: v.Factors.Visitors, seen: v.Seen, near: v.Near, recent: v.Recent, weights: p.EventWeights,
 		index: NewIndex(v.Factors.Items, v.Factors.Rank), popular: map[string]ranking{}}
 	r.blends = model.Blends{Session: p.Blends.Session.Or(model.ByFactors), VisitorNew: p.Blends.VisitorNew.Or(model.ByFactors),
 		VisitorAll: p.Blends.VisitorAll.Or(model.ByFactors)}
@@ -101,16 +103,9 @@ func New(v *model.Version) *Recommender {
 	return r
 }
 
-// WithNeighbours returns a recommender that differs only in which items it knows to be seen together.
-func (r *Recommender) WithNeighbours(n model.Neighbours) *Recommender {
-	other := r.With(r.blends)
-	other.near = n
-	return other
-}
-
 // With returns a recommender that differs only in its blends.
 func (r *Recommender) With(b model.Blends) *Recommender {
-	other := &Recommender{visitors: r.visitors, items: r.items, visitorFactors: r.visitorFactors, seen: r.seen, near: r.near, blends: b,
+	other := &Recommender{visitors: r.visitors, items: r.items, visitorFactors: r.visitorFactors, seen: r.seen, near: r.near, recent: r.recent, blends: b,
 		weights: r.weights, index: r.index, folder: r.folder, popular: r.popular, factorless: r.factorless}
 	other.scratches.New = r.scratches.New
 	return other
@@ -169,15 +164,15 @@ func (r *Recommender) taste(s *scratch, visitor int32) []float32 {
 	return nil
 }
 
-// Session answers for somebody of whom only the clicks of a session are known, oldest first. Items that the version does not know
-// are passed over; if none is left, the answer goes by popularity.
+// Session answers for somebody of whom only the clicks of a session are known, oldest first. An item that the version does
+// not know yet can only be shown itself; if the version knows none of them and that is not wanted, the answer goes by popularity.
 func (r *Recommender) Session(clicks []Click, o Options) Answer {
 	s := r.begin(o)
 	defer r.scratches.Put(s)
 	r.weighSession(s, clicks, r.blends.Session)
 	if !o.IncludeSeen {
-		for _, item := range s.clicks {
-			s.skip.Add(item)
+		for _, pair := range s.pairs {
+			s.skip.Add(pair.Item)
 		}
 	}
 	if s.mixture.silent() {
@@ -186,11 +181,17 @@ func (r *Recommender) Session(clicks []Click, o Options) Answer {
 	return r.mix(s, StrategySession, o)
 }
 
-// weighSession fills s.clicks, s.pairs and the mixture from the clicks on items that the version knows.
+// weighSession fills s.clicks, s.strangers, s.pairs and the mixture from the clicks.
 func (r *Recommender) weighSession(s *scratch, clicks []Click, blend model.Blend) {
 	for _, click := range clicks {
 		item, known := r.items.Number(click.ItemID)
 		if !known {
+			i := slices.Index(s.strangers, click.ItemID)
+			if i < 0 {
+				i = len(s.strangers)
+				s.strangers = append(s.strangers, click.ItemID)
+			}
+			s.clicks = append(s.clicks, int32(-1-i))
 			continue
 		}
 		s.clicks = append(s.clicks, item)
@@ -275,7 +276,7 @@ func (r *Recommender) begin(o Options) *scratch {
 	s := r.scratches.Get().(*scratch)
 	s.skip.Clear()
 	s.only.Clear()
-	s.pairs, s.clicks = s.pairs[:0], s.clicks[:0]
+	s.pairs, s.clicks, s.strangers = s.pairs[:0], s.clicks[:0], s.strangers[:0]
 	s.mixture.clear()
 	for _, id := range o.Exclude {
 		if item, known := r.items.Number(id); known {
@@ -305,7 +306,7 @@ func (r *Recommender) complete(s *scratch, strategy string, o Options) Answer {
 		}
 		s.best = slices.Insert(s.best, positive, fill...)
 	}
-	return r.answer(strategy, s.best, o)
+	return r.answer(s, strategy, s.best, o)
 }
 
 // byPopularity ranks by a list of popular items, then by number.
@@ -319,7 +320,7 @@ func (r *Recommender) byPopularity(s *scratch, event string, o Options) Answer {
 		for _, item := range items {
 			s.best = append(s.best, list.scored(item))
 		}
-		return r.answer(StrategyPopular, s.best, o)
+		return r.answer(s, StrategyPopular, s.best, o)
 	}
 	for _, item := range list.order {
 		if len(s.best) == need {
@@ -329,7 +330,7 @@ func (r *Recommender) byPopularity(s *scratch, event string, o Options) Answer {
 			s.best = append(s.best, list.scored(item))
 		}
 	}
-	return r.answer(StrategyPopular, s.best, o)
+	return r.answer(s, StrategyPopular, s.best, o)
 }
 
 // eligible returns the numbers of the only items that may be shown, each once, and puts them into the only set.
@@ -345,11 +346,16 @@ func (r *Recommender) eligible(s *scratch, only []string) []int32 {
 }
 
 // answer cuts the page out of the ranked items and names them.
-func (r *Recommender) answer(strategy string, ranked []Scored, o Options) Answer {
+func (r *Recommender) answer(s *scratch, strategy string, ranked []Scored, o Options) Answer {
 	ranked = ranked[min(o.Offset, len(ranked)):min(o.Offset+o.Limit, len(ranked))]
 	a := Answer{Strategy: strategy, Items: make([]Item, len(ranked))}
-	for i, s := range ranked {
-		a.Items[i] = Item{ID: r.items.Name(s.Item), Score: s.Score}
+	for i, scored := range ranked {
+		a.Items[i].Score = scored.Score
+		if scored.Item < 0 {
+			a.Items[i].ID = s.strangers[-1-scored.Item]
+		} else {
+			a.Items[i].ID = r.items.Name(scored.Item)
+		}
 	}
 	return a
 }

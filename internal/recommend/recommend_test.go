@@ -124,6 +124,38 @@ func TestSessionWeighsEventsAsTheTrainingDid(t *testing.T) {
 	}
 }
 
+func TestSessionsComeBackToItemsNewerThanTheVersion(t *testing.T) {
+	t.Parallel()
+	spec := small()
+	spec.Blends.Session = model.Blend{Factors: 1, Own: 2, NeighboursDecay: 0.6, OwnDecay: 0.9}
+	r := load(t, spec)
+	clicks := []recommend.Click{{ItemID: "a1"}, {ItemID: "brand new"}, {ItemID: "a1"}, {ItemID: "brand new"}}
+	ids := func(o recommend.Options) (ids []string) {
+		for _, item := range r.Session(clicks, o).Items {
+			ids = append(ids, item.ID)
+		}
+		return ids
+	}
+	for _, c := range []struct {
+		options recommend.Options
+		want    []string
+	}{
+		{recommend.Options{Limit: 3, IncludeSeen: true}, []string{"a1", "brand new", "a2"}}, // a1 has factors besides
+		{recommend.Options{Limit: 2}, []string{"a2", "a3"}},
+		{recommend.Options{Limit: 2, IncludeSeen: true, Exclude: []string{"brand new"}}, []string{"a1", "a2"}},
+		{recommend.Options{Limit: 9, IncludeSeen: true, Only: []string{"b1", "brand new", "a1"}}, []string{"a1", "brand new", "b1"}},
+		{recommend.Options{Limit: 9, IncludeSeen: true, Only: []string{"b1"}}, []string{"b1"}},
+	} {
+		if got := ids(c.options); !slices.Equal(got, c.want) {
+			t.Errorf("%+v: got %v, want %v", c.options, got, c.want)
+		}
+	}
+	alone := r.Session(clicks[1:2], recommend.Options{Limit: 2, IncludeSeen: true, Explain: true})
+	if alone.Strategy != recommend.StrategySession || len(alone.Items) != 2 || alone.Items[0].ID != "brand new" || len(alone.Items[0].Because) != 1 {
+		t.Errorf("a session of one new item: %+v", alone)
+	}
+}
+
 // Whatever is asked, the answer must be the page of a ranking computed here with none of the package's means.
 func TestAnswersEqualAReference(t *testing.T) {
 	t.Parallel()
@@ -174,13 +206,13 @@ func near(ranked []recommend.Item, i int) bool {
 
 func randomBlend(random *rand.Rand) model.Blend {
 	weight := func() float64 { return float64(random.IntN(2)) * random.Float64() }
-	return model.Blend{Factors: 0.1 + weight(), Neighbours: weight(), Own: weight(), Popular: weight(), NeighboursDecay: 0.9, OwnDecay: 0.99}
+	return model.Blend{Factors: 0.1 + weight(), Neighbours: weight(), Recent: weight(), Own: weight(), Popular: weight(), NeighboursDecay: 0.9, OwnDecay: 0.99}
 }
 
 // reference ranks by the blend's formula, with plain loops over the whole catalogue.
 func reference(spec modeltest.Spec, visitor int, o recommend.Options) []recommend.Item {
 	n := len(spec.Items)
-	var factors, nearness, own, popular, place = make([]float64, n), make([]float64, n), make([]float64, n), make([]float64, n), make([]int, n)
+	var factors, nearness, recent, own, popular, place = make([]float64, n), make([]float64, n), make([]float64, n), make([]float64, n), make([]float64, n), make([]int, n)
 	number := map[string]int{}
 	for i, id := range spec.Items {
 		number[id], place[i] = i, n+i
@@ -199,9 +231,12 @@ func reference(spec modeltest.Spec, visitor int, o recommend.Options) []recommen
 	}
 	seen := spec.Seen[spec.Visitors[visitor]]
 	for _, p := range seen {
-		own[number[p.Item]] = float64(p.Strength) * math.Pow(b.OwnDecay, float64(p.Age))
+		own[number[p.Item]] = math.Sqrt(float64(p.Strength) * math.Pow(b.OwnDecay, float64(p.Age)))
 		for _, s := range spec.Near[p.Item] {
 			nearness[number[s.Item]] += float64(p.Strength) * math.Pow(b.NeighboursDecay, float64(p.Age)) * s.Score
+		}
+		for _, s := range spec.Recent[p.Item] {
+			recent[number[s.Item]] += float64(p.Strength) * math.Pow(b.NeighboursDecay, float64(p.Age)) * s.Score
 		}
 	}
 	share := func(signal []float64, i int) float64 {
@@ -220,7 +255,7 @@ func reference(spec modeltest.Spec, visitor int, o recommend.Options) []recommen
 		if touched && !o.IncludeSeen || slices.Contains(o.Exclude, id) || o.Only != nil && !slices.Contains(o.Only, id) {
 			continue
 		}
-		score := b.Factors*share(factors, i) + b.Neighbours*share(nearness, i) + b.Own*share(own, i) + b.Popular*share(popular, i)
+		score := b.Factors*share(factors, i) + b.Neighbours*share(nearness, i) + b.Recent*share(recent, i) + b.Own*share(own, i) + b.Popular*share(popular, i)
 		all = append(all, candidate{recommend.Item{ID: id, Score: score}, place[i]})
 	}
 	slices.SortFunc(all, func(a, b candidate) int { return cmp.Or(cmp.Compare(b.Score, a.Score), a.place-b.place) })

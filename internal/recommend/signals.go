@@ -9,11 +9,13 @@ import (
 // Signals are what a blend weighs, before it weighs it: for the items that may be in an answer, each signal divided by its largest
 // value over the catalogue. A training tries blends on them, many times faster than by asking for answers.
 type Signals struct {
-	Items    []int32
-	Factors  []float32
-	Popular  []float32
-	Near     [][]float32 // one for each decay that was asked for
-	Own      [][]float32 // likewise
+	Items     []int32  // a negative number -1-i stands for Strangers[i]
+	Strangers []string // items of a session that the version does not know
+	Factors   []float32
+	Popular   []float32
+	Near      [][]float32 // one for each decay that was asked for
+	Recent    [][]float32 // likewise
+	Own       [][]float32 // likewise
 }
 
 // candidates is how many of the best of each signal are kept.
@@ -38,7 +40,7 @@ func (r *Recommender) SessionSignals(clicks []Click, decays []float64) Signals {
 	s := r.begin(Options{})
 	defer r.scratches.Put(s)
 	return r.signals(s, decays, true, func(b model.Blend) {
-		s.pairs, s.clicks = s.pairs[:0], s.clicks[:0]
+		s.pairs, s.clicks, s.strangers = s.pairs[:0], s.clicks[:0], s.strangers[:0]
 		r.weighSession(s, clicks, b)
 	})
 }
@@ -56,14 +58,19 @@ func (r *Recommender) signals(s *scratch, decays []float64, includeSeen bool, we
 	}
 	for i, decay := range decays {
 		m.clear()
-		weigh(model.Blend{Factors: 1, Neighbours: 1, Own: 1, Popular: 1, NeighboursDecay: decay, OwnDecay: decay})
+		weigh(model.Blend{Factors: 1, Neighbours: 1, Recent: 1, Own: 1, Popular: 1, NeighboursDecay: decay, OwnDecay: decay})
 		if i == 0 {
 			for _, h := range m.history {
-				if !includeSeen {
+				switch {
+				case h.item < 0:
+					out.Items = append(out.Items, h.item)
+				case includeSeen:
+					add(h.item)
+				default:
 					s.skip.Add(h.item)
 				}
-				add(h.item)
 			}
+			out.Strangers = slices.Clone(s.strangers)
 			if m.blend.Factors > 0 {
 				m.top = r.index.Top(m.top, m.query, candidates, s.skip)
 				for _, scored := range m.top {
@@ -77,7 +84,7 @@ func (r *Recommender) signals(s *scratch, decays []float64, includeSeen bool, we
 		if i == 0 || i == len(decays)-1 { // the best neighbours at either end hold those between
 			s.best = s.best[:0]
 			for _, item := range m.touched {
-				s.best = push(s.best, Scored{item, float64(m.near[item])}, candidates)
+				s.best = push(s.best, Scored{item, m.blend.Neighbours*float64(m.near[item]) + m.blend.Recent*float64(m.recent[item])}, candidates)
 			}
 			for _, scored := range s.best {
 				add(scored.Item)
@@ -86,10 +93,19 @@ func (r *Recommender) signals(s *scratch, decays []float64, includeSeen bool, we
 	}
 	for i, decay := range decays {
 		m.clear()
-		weigh(model.Blend{Factors: 1, Neighbours: 1, Own: 1, Popular: 1, NeighboursDecay: decay, OwnDecay: decay})
-		near, own := make([]float32, len(out.Items)), make([]float32, len(out.Items))
+		weigh(model.Blend{Factors: 1, Neighbours: 1, Recent: 1, Own: 1, Popular: 1, NeighboursDecay: decay, OwnDecay: decay})
+		near, recent, own := make([]float32, len(out.Items)), make([]float32, len(out.Items)), make([]float32, len(out.Items))
 		for j, item := range out.Items {
+			if item < 0 {
+				k := slices.IndexFunc(m.history, func(h weighed) bool { return h.item == item })
+				own[j] = float32(m.blend.Own * m.history[k].own)
+				if i == 0 {
+					out.Factors, out.Popular = append(out.Factors, 0), append(out.Popular, 0)
+				}
+				continue
+			}
 			near[j] = float32(m.blend.Neighbours) * m.near[item]
+			recent[j] = float32(m.blend.Recent) * m.recent[item]
 			own[j] = float32(m.blend.Own) * m.own[item]
 			if i > 0 {
 				continue
@@ -101,7 +117,7 @@ func (r *Recommender) signals(s *scratch, decays []float64, includeSeen bool, we
 			out.Factors = append(out.Factors, float32(factors))
 			out.Popular = append(out.Popular, float32(m.blend.Popular*popular.scored(item).Score))
 		}
-		out.Near, out.Own = append(out.Near, near), append(out.Own, own)
+		out.Near, out.Recent, out.Own = append(out.Near, near), append(out.Recent, recent), append(out.Own, own)
 	}
 	return out
 }
@@ -111,7 +127,7 @@ func (sig *Signals) Top(dst []Scored, k int, b model.Blend, near, own int) []Sco
 	dst = dst[:0]
 	for i, item := range sig.Items {
 		score := b.Factors*float64(sig.Factors[i]) + b.Popular*float64(sig.Popular[i]) +
-			b.Neighbours*float64(sig.Near[near][i]) + b.Own*float64(sig.Own[own][i])
+			b.Neighbours*float64(sig.Near[near][i]) + b.Recent*float64(sig.Recent[near][i]) + b.Own*float64(sig.Own[own][i])
 		if len(dst) == k && score < dst[0].Score {
 			continue
 		}

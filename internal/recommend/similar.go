@@ -42,5 +42,5 @@ func (r *Recommender) SimilarByVisits(id string, o Options) (Answer, bool) {
 	if r.index.Vector(item) == nil && (len(best) == 0 || best[0].Score == 0) {
 		strategy = StrategyPopular
 	}
-	return r.answer(strategy, best, o), true
+	return r.answer(s, strategy, best, o), true
 }

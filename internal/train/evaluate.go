@@ -191,7 +191,7 @@ func (j *job) measure(ctx context.Context, m *model.Manifest, holdFrom int64) (m
 		return nil, err
 	}
 	measured := *m
-	if measured.Counts, err = j.build(ctx, earlier, measuredDir, "the earlier events", neighbourHalfLives); err != nil {
+	if measured.Counts, err = j.build(ctx, earlier, measuredDir, "the earlier events"); err != nil {
 		return nil, err
 	}
 	var result map[string]model.Measurement
@@ -209,11 +209,9 @@ func (j *job) measure(ctx context.Context, m *model.Manifest, holdFrom int64) (m
 			return err
 		}
 		tuning, reporting := halves(questions(held, version))
-		r, err := j.tune(dir, version, tuning, &m.Parameters)
-		if err != nil {
-			return err
-		}
-		result = evaluate(r, reporting, j.Seed)
+		r := recommend.New(version)
+		m.Parameters.Blends = tune(r, version.Items, tuning, j.Seed)
+		result = evaluate(r.With(m.Parameters.Blends), reporting, j.Seed)
 		return nil
 	})
 	return result, err

@@ -3,7 +3,6 @@ package train
 import (
 	"context"
 	"fmt"
-	"strings"
 	"time"
 
 	"cartwheel/internal/spark"
@@ -18,6 +17,9 @@ const (
 	reach = 10
 	// neighbourLimit is how many neighbours an item keeps.
 	neighbourLimit = 100
+	// longHalfLife and shortHalfLife, in days, are those of being seen together. What goes together changes with the season in some
+	// shops and hardly ever in others; the blend weighs the two.
+	longHalfLife, shortHalfLife = 90, 10
 	// bucket bounds how many events of one moment are paired: an order of a thousand lines would else make a million pairs.
 	bucket = 100
 )
@@ -42,22 +44,19 @@ func sessions(ctx context.Context, numbered sql.DataFrame) (sql.DataFrame, error
 		"dense_rank() OVER (PARTITION BY visitor, s ORDER BY timestamp) step")
 }
 
-// together counts how often items are seen together: columns x, y (int) and, for each half-life in days, a column w<half-life>.
+// together counts how often items are seen together: columns x, y (int), and the counts by the long half-life, neighbours, and by the
+// short one, recent_neighbours.
 //
 // Every pair of events i before j of a session of n events, at most reach steps d apart, counts
 //
 //	w = d^-0.5 · n^-0.25 · 2^(-age/halfLife)
 //
 // for the step from i's item to j's, and backward·w for the way back; an item may follow itself.
-func together(ctx context.Context, s *spark.Session, sessions sql.DataFrame, halfLives []float64, now int64) (sql.DataFrame, error) {
+func together(ctx context.Context, s *spark.Session, sessions sql.DataFrame, now int64) (sql.DataFrame, error) {
 	if err := sessions.CreateOrReplaceTempView(ctx, "cartwheel_sessions"); err != nil {
 		return nil, err
 	}
 	const backward = 0.8
-	var sums strings.Builder
-	for _, days := range halfLives {
-		fmt.Fprintf(&sums, ", sum(w * %s) %s", decaySQL(days, now), weightColumn(days))
-	}
 	// The join is by session and bucket of rows, each row looking into its own bucket and the next, so that its size is bounded by
 	// the events times the bucket and not by the square of a session's length.
 	return s.Sql(ctx, fmt.Sprintf(`
@@ -67,18 +66,17 @@ func together(ctx context.Context, s *spark.Session, sessions sql.DataFrame, hal
 		       SELECT a.item x, c.item y, a.timestamp, pow(greatest(c.step - a.step, 1), -0.5D) * pow(a.n, -0.25D) w
 		       FROM a JOIN c ON a.session = c.session AND a.b = c.b AND a.row < c.row AND c.row - a.row <= %[1]d AND c.step - a.step <= %[2]d),
 		     both AS (SELECT timestamp, inline(IF(x = y, array(struct(x, y, w)), array(struct(x, y, w), struct(y x, x y, %[3]gD * w w)))) FROM ahead)
-		SELECT x, y%[4]s FROM both GROUP BY x, y`, bucket, reach, backward, &sums))
+		SELECT x, y, sum(w * %[4]s) neighbours, sum(w * %[5]s) recent_neighbours FROM both GROUP BY x, y`,
+		bucket, reach, backward, decaySQL(longHalfLife, now), decaySQL(shortHalfLife, now)))
 }
 
-func weightColumn(halfLifeDays float64) string { return fmt.Sprintf("w%.0f", halfLifeDays) }
-
 // neighbours lists the items that are seen together with each item: columns item (int), items (array of int), scores (array of
-// float), best first. The score of b beside a is, of the counts C of that half-life,
+// float), best first. The score of b beside a is, of the counts C in the column of that name,
 //
 //	C[a,b] / ((Σb C[a,b] + 1)^0.75 · (Σa C[a,b])^0.1)
 //
 // for what is seen with everything is near to nothing.
-func neighbours(ctx context.Context, s *spark.Session, together sql.DataFrame, halfLifeDays float64) (sql.DataFrame, error) {
+func neighbours(ctx context.Context, s *spark.Session, together sql.DataFrame, column string) (sql.DataFrame, error) {
 	if err := together.CreateOrReplaceTempView(ctx, "cartwheel_together"); err != nil {
 		return nil, err
 	}
@@ -88,5 +86,5 @@ func neighbours(ctx context.Context, s *spark.Session, together sql.DataFrame, h
 		     ranked AS (SELECT x, y, score, row_number() OVER (PARTITION BY x ORDER BY score DESC, y) place FROM normed)
 		SELECT x item, transform(l, e -> e.y) items, transform(l, e -> e.score) scores
 		FROM (SELECT x, array_sort(collect_list(struct(place, y, score))) l FROM ranked WHERE place <= %[2]d GROUP BY x)`,
-		weightColumn(halfLifeDays), neighbourLimit))
+		column, neighbourLimit))
 }

@@ -139,7 +139,7 @@ func (j *job) train(ctx context.Context, files int) (*model.Manifest, error) {
 		Parameters: model.Parameters{
 			Rank: j.Rank, Iterations: j.Iterations, RegParam: j.Reg, Alpha: j.Alpha, Seed: j.Seed, EventWeights: j.EventWeights,
 			HalfLifeDays: j.HalfLifeDays, HoldoutShare: j.Holdout, PopularHalfLife: j.PopularDays, MinItems: j.MinItems,
-			NeighbourHalfLife: neighbourHalfLives[0], Blends: defaultBlends,
+			NeighbourHalfLife: longHalfLife, RecentHalfLife: shortHalfLife, Blends: defaultBlends,
 		},
 		Data: model.DataRange{From: ms(stats.from), To: ms(stats.to), HoldoutStart: ms(stats.holdFrom)},
 	}
@@ -151,7 +151,7 @@ func (j *job) train(ctx context.Context, files int) (*model.Manifest, error) {
 	if err != nil {
 		return nil, err
 	}
-	if m.Counts, err = j.build(ctx, events, "", "everything", []float64{m.Parameters.NeighbourHalfLife}); err != nil {
+	if m.Counts, err = j.build(ctx, events, "", "everything"); err != nil {
 		return nil, err
 	}
 	m.Counts.BatchFiles, m.Counts.RowsRead, m.Counts.Repeats = files, stats.rows, stats.rows-stats.events
@@ -215,11 +215,10 @@ func (j *job) readEvents(ctx context.Context) (eventStats, error) {
 	return stats, nil
 }
 
-// build makes the tables and the model of a version from events, in the staging folder's subfolder dir. what names the events. The
-// version's neighbours go by the first of the half-lives; see buildNeighbours.
-func (j *job) build(ctx context.Context, events sql.DataFrame, dir, what string, halfLives []float64) (counts model.Counts, err error) {
+// build makes the tables and the model of a version from events, in the staging folder's subfolder dir. what names the events.
+func (j *job) build(ctx context.Context, events sql.DataFrame, dir, what string) (counts model.Counts, err error) {
 	err = j.steps.Do(ctx, "features of "+what, func(ctx context.Context) error {
-		counts, err = j.buildTables(ctx, events, dir, halfLives)
+		counts, err = j.buildTables(ctx, events, dir)
 		return err
 	})
 	if err != nil {
@@ -238,7 +237,7 @@ const (
 	togetherDir = ".together"
 )
 
-func (j *job) buildTables(ctx context.Context, events sql.DataFrame, dir string, halfLives []float64) (counts model.Counts, err error) {
+func (j *job) buildTables(ctx context.Context, events sql.DataFrame, dir string) (counts model.Counts, err error) {
 	stats, err := statsOf(ctx, events, j.Holdout)
 	if err != nil {
 		return counts, fmt.Errorf("counting events: %w", err)
@@ -280,7 +279,7 @@ func (j *job) buildTables(ctx context.Context, events sql.DataFrame, dir string,
 			return counts, err
 		}
 	}
-	if err := j.buildNeighbours(ctx, numbered, dir, halfLives, stats.to); err != nil {
+	if err := j.buildNeighbours(ctx, numbered, dir, stats.to); err != nil {
 		return counts, err
 	}
 	for _, c := range []struct {
@@ -294,38 +293,30 @@ func (j *job) buildTables(ctx context.Context, events sql.DataFrame, dir string,
 	return counts, nil
 }
 
-// buildNeighbours makes the table of neighbours by the first half-life, and beside it one for each further half-life to choose from.
-func (j *job) buildNeighbours(ctx context.Context, numbered sql.DataFrame, dir string, halfLives []float64, now int64) error {
+// buildNeighbours makes the tables of neighbours, by a long half-life and by a short one.
+func (j *job) buildNeighbours(ctx context.Context, numbered sql.DataFrame, dir string, now int64) error {
 	visits, err := sessions(ctx, numbered)
 	if err != nil {
 		return fmt.Errorf("finding sessions: %w", spark.Explain(err))
 	}
-	counted, err := together(ctx, j.session, visits, halfLives, now)
+	counted, err := together(ctx, j.session, visits, now)
 	if err != nil {
 		return fmt.Errorf("counting what is seen together: %w", spark.Explain(err))
 	}
-	if len(halfLives) > 1 { // it is read more than once
-		if counted, err = j.keep(ctx, counted, path.Join(dir, togetherDir)); err != nil {
-			return err
-		}
+	if counted, err = j.keep(ctx, counted, path.Join(dir, togetherDir)); err != nil {
+		return err
 	}
-	for i, days := range halfLives {
-		df, err := neighbours(ctx, j.session, counted, days)
+	for _, table := range []string{"neighbours", "recent_neighbours"} {
+		df, err := neighbours(ctx, j.session, counted, table)
 		if err != nil {
-			return fmt.Errorf("making the table neighbours: %w", spark.Explain(err))
+			return fmt.Errorf("making the table %s: %w", table, spark.Explain(err))
 		}
-		name := "neighbours"
-		if i > 0 {
-			name = otherNeighbours(days)
-		}
-		if err := j.save(ctx, df, path.Join(dir, name)); err != nil {
+		if err := j.save(ctx, df, path.Join(dir, table)); err != nil {
 			return err
 		}
 	}
 	return nil
 }
-
-func otherNeighbours(halfLifeDays float64) string { return fmt.Sprintf(".neighbours-%g", halfLifeDays) }
 
 func (j *job) buildFactors(ctx context.Context, dir string, counts *model.Counts) error {
 	all, err := j.load(path.Join(dir, pairsDir))

@@ -3,7 +3,6 @@ package train
 import (
 	"math"
 	"math/rand/v2"
-	"path/filepath"
 	"slices"
 
 	"cartwheel/internal/model"
@@ -13,62 +12,32 @@ import (
 // tuneQuestions is how many questions of a kind a blend is tuned on, which bounds time and memory.
 const tuneQuestions = 1500
 
-// neighbourHalfLives are the half-lives, in days, of being seen together that a training chooses from; the first is what it takes
-// without a reason to choose.
-var neighbourHalfLives = []float64{30, 10, 90}
-
 // defaultBlends are where the search begins, and what is taken where there are too few questions to choose by.
 var defaultBlends = model.Blends{
-	Session:    model.Blend{Factors: 0.2, Neighbours: 1, Own: 1, NeighboursDecay: 0.6, OwnDecay: 0.9},
-	VisitorNew: model.Blend{Factors: 0.5, Neighbours: 1, NeighboursDecay: perDay(30), OwnDecay: 1},
-	VisitorAll: model.Blend{Factors: 1, Neighbours: 1, Own: 2, Popular: 0.2, NeighboursDecay: perDay(30), OwnDecay: 1},
+	Session:    model.Blend{Factors: 0.2, Neighbours: 1, Recent: 0.3, Own: 1, NeighboursDecay: 0.6, OwnDecay: 0.9},
+	VisitorNew: model.Blend{Factors: 0.6, Neighbours: 0.3, Recent: 1, Popular: 0.1, NeighboursDecay: perDay(30), OwnDecay: 1},
+	VisitorAll: model.Blend{Factors: 1, Neighbours: 0.3, Recent: 0.6, Own: 2.2, Popular: 0.2, NeighboursDecay: perDay(30), OwnDecay: 1},
 }
 
 // perDay is the decay a day that halves in so many days.
 func perDay(halfLife float64) float64 { return math.Pow(2, -1/halfLife) }
 
 var (
-	weights       = []float64{0, 0.03, 0.06, 0.1, 0.15, 0.2, 0.3, 0.4, 0.6, 0.8, 1, 1.3, 1.7, 2.2, 3, 5}
-	visitorDecays = []float64{1, perDay(120), perDay(60), perDay(30), perDay(10), perDay(3)}
+	weights = []float64{0, 0.03, 0.06, 0.1, 0.15, 0.2, 0.3, 0.4, 0.6, 0.8, 1, 1.3, 1.7, 2.2, 3, 5}
+	// On top of the strengths' own half-life; the first ones take it back in part.
+	visitorDecays = []float64{1, perDay(-35), perDay(-45), perDay(-70), perDay(30), perDay(10), perDay(3)}
 	sessionDecays = []float64{1, 0.95, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3}
 )
 
-// tune chooses the neighbours' half-life and the blend for each kind of question, writes them to p, and returns a recommender that
-// goes by them. dir is the measured version's folder, with the other tables of neighbours.
-func (j *job) tune(dir string, v *model.Version, asked []question, p *model.Parameters) (*recommend.Recommender, error) {
-	r := recommend.New(v)
-	best, bestValue := r.With(defaultBlends), -1.0
-	p.Blends, p.NeighbourHalfLife = defaultBlends, neighbourHalfLives[0]
-	for i, days := range neighbourHalfLives {
-		with := r
-		if i > 0 {
-			near, err := model.LoadNeighbours(filepath.Join(dir, otherNeighbours(days)), v.Items.Len())
-			if err != nil {
-				return nil, err
-			}
-			with = r.WithNeighbours(near)
-		}
-		blends, value := tuneBlends(with, v.Items, asked, j.Seed)
-		if value > bestValue {
-			best, bestValue, p.Blends, p.NeighbourHalfLife = with.With(blends), value, blends, days
-		}
-	}
-	return best, nil
-}
-
-// tuneBlends chooses the blends for one table of neighbours. The value adds up each kind's gain over the blend that it began with.
-func tuneBlends(r *recommend.Recommender, items *model.IDs, asked []question, seed int64) (chosen model.Blends, value float64) {
-	chosen = defaultBlends
+// tune chooses the blend for each kind of question.
+func tune(r *recommend.Recommender, items *model.IDs, asked []question, seed int64) model.Blends {
+	chosen := defaultBlends
 	for kind, blend := range map[string]*model.Blend{visitorNew: &chosen.VisitorNew, visitorAll: &chosen.VisitorAll, session: &chosen.Session} {
-		cases := prepare(r, items, sample(asked, kind, seed))
-		if len(cases) < 50 {
-			continue // fewer decide nothing
+		if cases := prepare(r, items, sample(asked, kind, seed)); len(cases) >= 50 { // fewer decide nothing
+			*blend = climb(*blend, kind, cases)
 		}
-		var reached float64
-		*blend, reached = climb(*blend, kind, cases)
-		value += reached
 	}
-	return chosen, value
+	return chosen
 }
 
 // tuneCase is a question with all signals worked out.
@@ -91,6 +60,8 @@ func prepare(r *recommend.Recommender, items *model.IDs, asked []question) []tun
 		for _, target := range q.targets {
 			if item, ok := items.Number(target); ok {
 				c.targets = append(c.targets, item)
+			} else if i := slices.Index(c.signals.Strangers, target); i >= 0 {
+				c.targets = append(c.targets, int32(-1-i))
 			}
 		}
 	})
@@ -98,13 +69,15 @@ func prepare(r *recommend.Recommender, items *model.IDs, asked []question) []tun
 }
 
 // climb improves one number of the blend after the other, each over its values, until a round over all of them changes nothing.
-func climb(b model.Blend, kind string, cases []tuneCase) (model.Blend, float64) {
+func climb(b model.Blend, kind string, cases []tuneCase) model.Blend {
 	decays := visitorDecays
 	if kind == session {
 		decays = sessionDecays
 	}
 	knobs := []func(*model.Blend) (*float64, []float64){
+		func(b *model.Blend) (*float64, []float64) { return &b.Recent, weights },
 		func(b *model.Blend) (*float64, []float64) { return &b.Factors, weights },
+		func(b *model.Blend) (*float64, []float64) { return &b.Neighbours, weights },
 		func(b *model.Blend) (*float64, []float64) { return &b.NeighboursDecay, decays },
 		func(b *model.Blend) (*float64, []float64) { return &b.Popular, weights },
 	}
@@ -127,7 +100,7 @@ func climb(b model.Blend, kind string, cases []tuneCase) (model.Blend, float64) 
 			}
 		}
 	}
-	return b, best
+	return b
 }
 
 // objective is what a blend is chosen by: the mean of hit rate and reciprocal place for the next item of a session, NDCG@10 for a visitor.
