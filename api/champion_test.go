@@ -3,9 +3,11 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -26,9 +28,15 @@ func swapped(version string) modeltest.Spec {
 			spec.Seen[visitor][i].Item += "@" + version
 		}
 	}
-	for event, list := range spec.Popular {
-		for i := range list {
-			spec.Popular[event][i].Item += "@" + version
+	for _, lists := range []map[string][]modeltest.Scored{spec.Popular, spec.Near, spec.Recent} {
+		for key, list := range maps.Clone(lists) {
+			for i := range list {
+				list[i].Item += "@" + version
+			}
+			if slices.Contains(spec.Items, key+"@"+version) {
+				delete(lists, key)
+				lists[key+"@"+version] = list
+			}
 		}
 	}
 	return spec
