@@ -17,7 +17,6 @@ import (
 	"time"
 
 	"cartwheel/internal/batch"
-	"cartwheel/internal/batch/batchtest"
 	"cartwheel/internal/kafka/kafkatest"
 	"cartwheel/internal/reexec"
 )
@@ -70,19 +69,6 @@ func (b *bench) stop(c *child) {
 	if err := c.Wait(); err != nil {
 		b.t.Errorf("a consumer ended badly: %v\n%s", err, c.errs.String())
 	}
-}
-
-func (b *bench) report() batchtest.Report {
-	b.t.Helper()
-	want := map[string]bool{}
-	for id := range b.sent {
-		want[id] = true
-	}
-	r, err := batchtest.Check(b.folder(), want)
-	if err != nil {
-		b.t.Fatal(err)
-	}
-	return r
 }
 
 func newBench(t *testing.T, broker *kafkatest.Broker) *bench {

@@ -106,7 +106,7 @@ func TestCompactedTopic(t *testing.T) {
 	}
 	cluster.Compact()
 	for _, m := range kafkatest.ReadAll(t, b.client, b.topic) {
-		b.sent[fmt.Sprint(m.Offset)] = 1
+		b.sent[fmt.Sprint(m.Offset)] = true
 	}
 	if len(b.sent) == 0 || len(b.sent) > 500 {
 		t.Fatalf("%d of 1000 records are left: the test proves nothing", len(b.sent))

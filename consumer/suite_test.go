@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"cartwheel/internal/batch"
+	"cartwheel/internal/batch/batchtest"
 	"cartwheel/internal/event"
 	"cartwheel/internal/ingest"
 	"cartwheel/internal/kafka"
@@ -44,12 +45,12 @@ type bench struct {
 	client *kafka.Client
 	topic  string
 	dir    string
-	sent   map[string]int // eventids in the topic
+	sent   map[string]bool // eventids in the topic
 	mu     sync.Mutex
 }
 
 func setup(t *testing.T, addr string) *bench {
-	b := &bench{t: t, addr: addr, client: kafkatest.Open(t, addr), dir: t.TempDir(), sent: map[string]int{}}
+	b := &bench{t: t, addr: addr, client: kafkatest.Open(t, addr), dir: t.TempDir(), sent: map[string]bool{}}
 	b.topic = kafkatest.Topic(t, b.client, 3, kafka.TopicSetting{Name: "max.message.bytes", Value: "8388608"})
 	return b
 }
@@ -63,7 +64,7 @@ func (b *bench) send(n int) {
 		values := make([]string, n)
 		for i := range values {
 			e := event.Event{Timestamp: int64(1433221332117 + i), VisitorID: fmt.Sprint("v", p), Event: event.View, ItemID: fmt.Sprint("i", i), EventID: fmt.Sprintf("%d-%d", p, len(b.sent))}
-			b.sent[e.EventID] = 1
+			b.sent[e.EventID] = true
 			values[i] = string(event.AppendJSON(nil, &e))
 		}
 		kafkatest.Send(b.t, b.client, b.topic, p, values...)
@@ -95,50 +96,30 @@ func (b *bench) mustConsume(args ...string) result {
 func (b *bench) folder() string { return filepath.Join(b.dir, batch.FolderName) }
 
 // check compares the files with what was sent, and their names with one another. It returns the names.
-func (b *bench) check() []batch.Name {
+func (b *bench) check() (names []batch.Name) {
 	b.t.Helper()
-	got := map[string]int{}
-	var all []batch.Name
+	if r := b.report(); !r.OK() {
+		b.t.Error(r)
+	}
 	for p := range 3 {
-		names, err := batch.List(b.folder(), p)
+		list, err := batch.List(b.folder(), p)
 		if err != nil {
 			b.t.Fatal(err)
 		}
-		all = append(all, names...)
-		for _, n := range names {
-			data, err := os.ReadFile(filepath.Join(b.folder(), n.String()))
-			if err != nil {
-				b.t.Fatal(err)
-			}
-			lines := strings.Split(strings.TrimSuffix(string(data), "\n"), "\n")
-			if lines[0] != event.BatchHeader {
-				b.t.Fatalf("%s begins with %q", n, lines[0])
-			}
-			for _, line := range lines[1:] {
-				var e event.Event
-				if err := event.ParseBatchRow([]byte(line), &e); err != nil {
-					b.t.Fatalf("%s: %v", n, err)
-				}
-				got[e.EventID]++
-			}
-		}
+		names = append(names, list...)
 	}
-	for id, n := range got {
-		if n != 1 || b.sent[id] != 1 {
-			b.t.Errorf("event %s is there %d times and was sent %d times", id, n, b.sent[id])
-		}
-	}
-	if len(got) != len(b.sent) {
-		b.t.Errorf("%d events are in the files, %d were sent", len(got), len(b.sent))
-	}
-	entries, err := os.ReadDir(b.folder())
+	return names
+}
+
+func (b *bench) report() batchtest.Report {
+	b.t.Helper()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	r, err := batchtest.Check(b.folder(), b.sent)
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	if len(entries) != len(all) {
-		b.t.Errorf("there is more in the folder than batch files: %v", entries)
-	}
-	return all
+	return r
 }
 
 func testEveryEventOnce(t *testing.T, b *bench) {
@@ -179,7 +160,7 @@ func testReplay(t *testing.T, b *bench) {
 		if i == 0 {
 			source = event.SourceOf([]byte(header), []byte(row))
 		}
-		b.sent[string(source.AppendID(nil, int64(i+2), []byte(row)))] = 1
+		b.sent[string(source.AppendID(nil, int64(i+2), []byte(row)))] = true
 	}
 	p, err := b.client.NewProducer(t.Context(), b.topic, 3)
 	if err != nil {
@@ -285,10 +266,10 @@ func testTopicMadeAnew(t *testing.T, b *bench) {
 		}
 	}
 	b.topic = old
-	b.sent = map[string]int{}
+	b.sent = map[string]bool{}
 	for p := range 3 {
 		for i := range 150 {
-			b.sent[fmt.Sprintf("%d-%d", p, 150*p+i)] = 1
+			b.sent[fmt.Sprintf("%d-%d", p, 150*p+i)] = true
 		}
 	}
 	b.check()

@@ -110,33 +110,46 @@ type claim struct {
 }
 
 func newClaim(dir string, partition int) (*claim, error) {
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return nil, fmt.Errorf("creating the batch folder: %w", err)
-	}
 	prefix := fmt.Sprintf(".batch_%03d_", partition)
 	c := &claim{dir: dir, partition: partition, own: filepath.Join(dir, prefix+uuid.NewString())}
-	if err := os.Mkdir(c.own, 0o755); err != nil {
-		return nil, fmt.Errorf("claiming partition %d's batch files: %w", partition, err)
+	err := os.MkdirAll(c.own, 0o755)
+	if err == nil {
+		err = c.evict(prefix)
 	}
-	entries, err := os.ReadDir(dir)
 	if err != nil {
-		return nil, fmt.Errorf("claiming partition %d's batch files: %w", partition, err)
-	}
-	for _, e := range entries {
-		other := filepath.Join(dir, e.Name())
-		if !strings.HasPrefix(e.Name(), prefix) || other == c.own {
-			continue
-		}
-		// The rename is what takes effect at once; removing what is in the folder may take a while and be disturbed.
-		gone := filepath.Join(dir, durable.TempPrefix+e.Name())
-		if err := os.Rename(other, gone); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return nil, fmt.Errorf("taking over partition %d's batch files: %w", partition, err)
-		}
-		if err := os.RemoveAll(gone); err != nil {
-			return nil, fmt.Errorf("removing unfinished files of partition %d: %w", partition, err)
-		}
+		c.release()
+		return nil, fmt.Errorf("claiming the batch files of partition %d: %w", partition, err)
 	}
 	return c, nil
+}
+
+// evict takes all other claims away, and what they left unfinished.
+func (c *claim) evict(prefix string) error {
+	entries, err := os.ReadDir(c.dir)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		path := filepath.Join(c.dir, e.Name())
+		gone := filepath.Join(c.dir, durable.TempPrefix+e.Name())
+		switch {
+		case path == c.own:
+			continue
+		case strings.HasPrefix(e.Name(), prefix):
+			// The rename is what takes effect at once; removing what is in the folder may take a while and be disturbed.
+			if err := os.Rename(path, gone); err != nil && !errors.Is(err, fs.ErrNotExist) {
+				return err
+			}
+		case strings.HasPrefix(e.Name(), durable.TempPrefix+prefix): // evicted by a consumer that was killed before it had removed it
+			gone = path
+		default:
+			continue
+		}
+		if err := os.RemoveAll(gone); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // release gives the claim up and removes what is unfinished.

@@ -112,6 +112,10 @@ func TestAClaimTakesOver(t *testing.T) {
 	if err := begun.flush(); err != nil {
 		t.Fatal(err)
 	}
+	left := filepath.Join(dir, ".tmp-.batch_000_killed") // by a consumer that was killed while it took over
+	if err := os.Mkdir(left, 0o755); err != nil {
+		t.Fatal(err)
+	}
 	second := mustClaim(t, dir, 0)
 
 	// What the first did not publish before is lost to it: a file begun before, and one begun now, under any name.
