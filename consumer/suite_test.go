@@ -32,6 +32,7 @@ func suite(t *testing.T, broker func(t *testing.T) string) {
 		"quiet topics are flushed":            testFlushInterval,
 		"damaged folders are refused":         testDamagedFolder,
 		"a large message does not stop it":    testLargeMessage,
+		"what fits nowhere is cut":            testCutLetter,
 		"events without an id are given one":  testWithoutID,
 		"a folder that cannot be written to ": testUnwritable,
 	} {
@@ -345,6 +346,24 @@ func testLargeMessage(t *testing.T, b *bench) {
 	dead := kafkatest.ReadAll(t, b.client, b.topic+batch.DeadLetterSuffix)
 	if len(dead) != 2 || len(dead[0].Value) != 2<<20 || len(dead[1].Value) != 5<<20 {
 		t.Errorf("%d dead letters", len(dead))
+	}
+}
+
+func testCutLetter(t *testing.T, b *bench) {
+	if err := b.client.CreateTopic(t.Context(), b.topic+batch.DeadLetterSuffix, 1, 1, kafka.TopicSetting{Name: "max.message.bytes", Value: "1048588"}); err != nil {
+		t.Fatal(err)
+	}
+	b.send(20)
+	kafkatest.Send(t, b.client, b.topic, 0, "short", strings.Repeat("x", 2<<20), "short too")
+	b.send(20)
+	b.mustConsume()
+	b.check()
+	dead := kafkatest.ReadAll(t, b.client, b.topic+batch.DeadLetterSuffix)
+	if len(dead) != 3 || dead[0].Value != "short" || dead[2].Value != "short too" {
+		t.Fatalf("%d dead letters", len(dead))
+	}
+	if m := dead[1]; m.Headers[batch.HeaderCut] != "2097152" || m.Headers[batch.HeaderOffset] != "21" || strings.Trim(m.Value, "x") != "" || len(m.Value) < 1000 {
+		t.Errorf("the large one has %d bytes and the headers %v", len(m.Value), m.Headers)
 	}
 }
 

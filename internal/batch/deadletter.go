@@ -1,6 +1,7 @@
 package batch
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -90,7 +91,7 @@ func (d *deadLetters) add(ctx context.Context, r *kafka.Record, reason error) er
 			return err
 		}
 	}
-	d.last = letter{r.Key, r.Value, headers}
+	d.last = letter{bytes.Clone(r.Key), bytes.Clone(r.Value), headers} // the record's own memory is soon another answer's
 	d.batch.Append(time.Now().UnixMilli(), r.Key, r.Value, headers...)
 	if d.batch.Bytes() > deadBatchBytes {
 		return d.flush(ctx)

@@ -288,7 +288,8 @@ func (p *partition) publish(ctx context.Context) error {
 	return nil
 }
 
-// retry repeats what fails for a reason that may pass, for as long as ctx allows.
+// retry repeats what fails for a reason that may pass, for as long as ctx allows. Once ctx is done, its error says so, whatever else
+// went wrong: a generation that has ended is no failure.
 func retry[T any](ctx context.Context, p *partition, call func() (T, error)) (T, error) {
 	for wait := 50 * time.Millisecond; ; wait = min(2*wait, time.Second) {
 		v, err := call()
@@ -296,11 +297,13 @@ func retry[T any](ctx context.Context, p *partition, call func() (T, error)) (T,
 			p.fine()
 			return v, nil
 		}
-		if ctx.Err() != nil || !kafka.Temporary(err) {
+		if ctx.Err() == nil && !kafka.Temporary(err) {
 			return v, err
 		}
 		p.caughtUp.Store(false)
-		p.troubled("reading", err)
+		if ctx.Err() == nil {
+			p.troubled("reading", err)
+		}
 		t := time.NewTimer(wait)
 		select {
 		case <-t.C:

@@ -237,7 +237,8 @@ func (p *pipeline) run(ctx, stop context.Context) (stopped bool, err error) {
 		}
 		return nil
 	})
-	return stopped, g.Wait()
+	err = g.Wait()
+	return stopped, err
 }
 
 // read cuts the source into chunks and hands each to the encoders and, in order, to the dispatcher.

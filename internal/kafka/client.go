@@ -84,7 +84,8 @@ func (c *Client) reach(ctx context.Context) error {
 				}
 				continue
 			}
-			_ = conn.SetDeadline(time.Now().Add(dialTimeout))
+			deadline, _ := ctx.Deadline()
+			_ = conn.SetDeadline(deadline)
 			_, err = conn.Brokers()
 			_ = conn.Close()
 			if err == nil {
