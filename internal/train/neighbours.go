@@ -81,8 +81,11 @@ func neighbours(ctx context.Context, s *spark.Session, together sql.DataFrame, c
 		return nil, err
 	}
 	return s.Sql(ctx, fmt.Sprintf(`
-		WITH summed AS (SELECT x, y, %[1]s w, sum(%[1]s) OVER (PARTITION BY x) ofx, sum(%[1]s) OVER (PARTITION BY y) ofy FROM cartwheel_together),
-		     normed AS (SELECT x, y, CAST(w / (pow(ofx + 1, 0.75D) * pow(ofy, 0.1D)) AS FLOAT) score FROM summed WHERE w > 0),
+		WITH ofx AS (SELECT x, sum(%[1]s) ofx FROM cartwheel_together GROUP BY x),
+		     ofy AS (SELECT y, sum(%[1]s) ofy FROM cartwheel_together GROUP BY y),
+		     normed AS (
+		       SELECT /*+ BROADCAST(ofx), BROADCAST(ofy) */ x, y, CAST(%[1]s / (pow(ofx + 1, 0.75D) * pow(ofy, 0.1D)) AS FLOAT) score
+		       FROM cartwheel_together JOIN ofx USING (x) JOIN ofy USING (y) WHERE %[1]s > 0),
 		     ranked AS (SELECT x, y, score, row_number() OVER (PARTITION BY x ORDER BY score DESC, y) place FROM normed)
 		SELECT x item, transform(l, e -> e.y) items, transform(l, e -> e.score) scores
 		FROM (SELECT x, array_sort(collect_list(struct(place, y, score))) l FROM ranked WHERE place <= %[2]d GROUP BY x)`,
