@@ -208,28 +208,30 @@ func (j *job) measure(ctx context.Context, m *model.Manifest, holdFrom int64) (m
 		if err != nil {
 			return err
 		}
-		tuning, reporting := halves(questions(held, version))
-		r := recommend.New(version)
-		m.Parameters.Blends = tune(r, version.Items, tuning, j.Seed)
-		result = evaluate(r.With(m.Parameters.Blends), reporting, j.Seed)
+		r, asked := recommend.New(version), questions(held, version)
+		t := newTuner(r, version.Items, asked, j.Seed)
+		// A choice flatters the data that it was made on: so each half of the visitors is asked by the blend that the other half
+		// chose. The version gets the one that all of them choose.
+		result = evaluate(r, [2]model.Blends{t.tune(halfB), t.tune(halfA)}, asked, j.Seed)
+		m.Parameters.Blends = t.tune(halfA | halfB)
 		return nil
 	})
 	return result, err
 }
 
-// halves parts the questions by visitor: the blends are chosen on the first half and the figures come from the second, for a choice
-// flatters the data that it was made on.
-func halves(all []question) (first, second []question) {
-	for _, q := range all {
-		h := fnv.New32a()
-		_, _ = h.Write([]byte(q.visitor))
-		if h.Sum32()%2 == 0 {
-			first = append(first, q)
-		} else {
-			second = append(second, q)
-		}
-	}
-	return first, second
+// half is a set of visitors: those of one half, of the other, or both.
+type half int
+
+const (
+	halfA half = 1 << iota
+	halfB
+)
+
+// halfOf parts visitors by their ids.
+func halfOf(visitor string) half {
+	h := fnv.New32a()
+	_, _ = h.Write([]byte(visitor))
+	return halfA << (h.Sum32() % 2)
 }
 
 func readHeldOut(dir string) ([]heldOut, error) {
@@ -248,13 +250,14 @@ func readHeldOut(dir string) ([]heldOut, error) {
 	return all, nil
 }
 
-// evaluate puts every question to the blend, to the factors alone and to popularity. The names of the results are
-// "<kind of question>: <recommender>".
-func evaluate(r *recommend.Recommender, asked []question, seed int64) map[string]model.Measurement {
+// evaluate puts every question to the blend for its visitor's half, to the factors alone and to popularity. The names of the results
+// are "<kind of question>: <recommender>".
+func evaluate(r *recommend.Recommender, blends [2]model.Blends, asked []question, seed int64) map[string]model.Measurement {
+	blended := map[half]*recommend.Recommender{halfA: r.With(blends[0]), halfB: r.With(blends[1])}
 	factors := r.With(model.Blends{Session: model.ByFactors, VisitorNew: model.ByFactors, VisitorAll: model.ByFactors})
 	measured := map[string]model.Measurement{}
 	for name, answer := range map[string]func(question) metrics{
-		"blend":   func(q question) metrics { return ask(r, q) },
+		"blend":   func(q question) metrics { return ask(blended[halfOf(q.visitor)], q) },
 		"als":     func(q question) metrics { return ask(factors, q) },
 		"popular": func(q question) metrics { return askPopular(r, q) },
 	} {

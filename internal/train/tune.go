@@ -10,7 +10,7 @@ import (
 )
 
 // tuneQuestions is how many questions of a kind a blend is tuned on, which bounds time and memory.
-const tuneQuestions = 1500
+const tuneQuestions = 2000
 
 // defaultBlends are where the search begins, and what is taken where there are too few questions to choose by.
 var defaultBlends = model.Blends{
@@ -29,11 +29,23 @@ var (
 	sessionDecays = []float64{1, 0.95, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3}
 )
 
-// tune chooses the blend for each kind of question.
-func tune(r *recommend.Recommender, items *model.IDs, asked []question, seed int64) model.Blends {
+// tuner holds the questions that blends are chosen by, of each kind.
+type tuner map[string][]tuneCase
+
+func newTuner(r *recommend.Recommender, items *model.IDs, asked []question, seed int64) tuner {
+	t := tuner{}
+	for _, kind := range kinds {
+		t[kind] = prepare(r, items, sample(asked, kind, seed))
+	}
+	return t
+}
+
+// tune chooses the blend for each kind of question by the visitors of a half, or of both.
+func (t tuner) tune(h half) model.Blends {
 	chosen := defaultBlends
 	for kind, blend := range map[string]*model.Blend{visitorNew: &chosen.VisitorNew, visitorAll: &chosen.VisitorAll, session: &chosen.Session} {
-		if cases := prepare(r, items, sample(asked, kind, seed)); len(cases) >= 50 { // fewer decide nothing
+		cases := slices.DeleteFunc(slices.Clone(t[kind]), func(c tuneCase) bool { return c.half&h == 0 })
+		if len(cases) >= 50 { // fewer decide nothing
 			*blend = climb(*blend, kind, cases)
 		}
 	}
@@ -42,6 +54,7 @@ func tune(r *recommend.Recommender, items *model.IDs, asked []question, seed int
 
 // tuneCase is a question with all signals worked out.
 type tuneCase struct {
+	half    half
 	signals recommend.Signals
 	targets []int32 // those that the version knows
 	all     int     // how many there are
@@ -56,7 +69,7 @@ func prepare(r *recommend.Recommender, items *model.IDs, asked []question) []tun
 		} else {
 			c.signals = r.VisitorSignals(q.visitor, visitorDecays, q.kind != visitorNew)
 		}
-		c.all = len(q.targets)
+		c.half, c.all = halfOf(q.visitor), len(q.targets)
 		for _, target := range q.targets {
 			if item, ok := items.Number(target); ok {
 				c.targets = append(c.targets, item)
