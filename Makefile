@@ -5,9 +5,9 @@ SHELL := bash
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
 
-PROGRAMS := ./producer ./consumer ./api ./sparkjobs/train ./scripts/generate
+PROGRAMS := ./producer ./consumer ./api ./sparkjobs/train ./scripts/generate ./scripts/dlq
 
-.PHONY: help setup up down status demo test test-unit test-integration lint fmt build compose-check clean
+.PHONY: help setup up down status demo test test-unit test-integration test-faults bench-ingest bench-serve lint fmt build compose-check clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -43,6 +43,15 @@ test-unit: ## Only what needs nothing but Go
 
 test-integration: ## Only the second half of that
 	scripts/test integration
+
+test-faults: ## Every fault of producer and consumer at full length, about ten minutes
+	scripts/test-faults
+
+bench-ingest: ## Producer and consumer beside Kafka's own tools; writes docs/benchmarks/ingest.md
+	scripts/bench-ingest/run
+
+bench-serve: ## The search and the API beside their alternatives, in one run
+	go test -run xxx -bench . -benchmem ./internal/recommend ./api
 
 lint: ## Formatting, vet, staticcheck; shellcheck where it is installed
 	@files=$$(git ls-files -z '*.go' | xargs -0 gofmt -l); [ -z "$$files" ] || { echo "not formatted (make fmt): $$files"; exit 1; }
