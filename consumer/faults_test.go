@@ -268,7 +268,7 @@ func TestFaultBrokerStops(t *testing.T) {
 }
 
 func TestFaultMalformedMessages(t *testing.T) {
-	b := newBench(t, kafkatest.NewBroker(t, nil))
+	b := setup(t, kafkatest.Real(t))
 	bad := 0
 	for range scaled(10, 2) {
 		b.send(990)
