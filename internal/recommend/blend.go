@@ -24,6 +24,7 @@ const (
 type mixture struct {
 	blend   model.Blend // weights divided by the signals' maxima; 0 where a signal says nothing
 	query   []float32   // nil if there are no factors to go by
+	length  float64     // of the query
 	near    []float32   // by item: Σ weight of x · nearness of the item to x, over the history's items x
 	recent  []float32   // the same by the recent neighbours
 	own     []float32   // by item: its weight, if it is one of the history's
@@ -76,7 +77,7 @@ func (m *mixture) weighClicks(clicks []int32, b model.Blend) {
 
 // prepare computes what scores need: the signals of the history, and every signal's maximum.
 func (r *Recommender) prepare(m *mixture, query []float32, b model.Blend) {
-	m.query, m.blend = query, b
+	m.query, m.length, m.blend = query, norm(query), b
 	var nearMax, recentMax, ownMax float32
 	for _, h := range m.history {
 		if b.Own > 0 {
@@ -145,14 +146,25 @@ func (m *mixture) silent() bool {
 	return m.blend.Neighbours == 0 && m.blend.Recent == 0 && m.blend.Own == 0 && m.blend.Factors == 0
 }
 
+// atMost bounds an item's score without a look at its factors, of which only the length counts (Cauchy and Schwarz). It lies above the
+// score by more than rounding.
+func (r *Recommender) atMost(m *mixture, item int32) float64 {
+	return (r.besidesFactors(m, item) + m.blend.Factors*m.length*r.index.length(item)) * (1 + 1e-9)
+}
+
 // score is an item's score.
 func (r *Recommender) score(m *mixture, item int32) float64 {
-	score := m.blend.Neighbours*float64(m.near[item]) + m.blend.Recent*float64(m.recent[item]) + m.blend.Own*float64(m.own[item])
+	score := r.besidesFactors(m, item)
 	if m.blend.Factors > 0 {
 		if row := r.index.Vector(item); row != nil {
 			score += m.blend.Factors * dot(m.query, row)
 		}
 	}
+	return score
+}
+
+func (r *Recommender) besidesFactors(m *mixture, item int32) float64 {
+	score := m.blend.Neighbours*float64(m.near[item]) + m.blend.Recent*float64(m.recent[item]) + m.blend.Own*float64(m.own[item])
 	if m.blend.Popular > 0 {
 		score += m.blend.Popular * r.popular[model.PopularAll].scored(item).Score
 	}
@@ -178,16 +190,16 @@ func (r *Recommender) mix(s *scratch, strategy string, o Options) Answer {
 		s.best = s.best[:0]
 		m.met.Clear()
 		consider := func(item int32) {
-			if !m.met.Has(item) && !s.skip.Has(item) {
-				m.met.Add(item)
+			if m.met.Has(item) || s.skip.Has(item) {
+				return
+			}
+			m.met.Add(item)
+			if len(s.best) < need || r.atMost(m, item) >= s.best[0].Score {
 				s.best = push(s.best, Scored{popular.place[item], r.score(m, item)}, need)
 			}
 		}
 		for _, scored := range r.strange(s, o) {
 			s.best = push(s.best, scored, need)
-		}
-		for _, item := range m.touched {
-			consider(item)
 		}
 		var bound float64 // of the score of what is not considered
 		if m.blend.Factors > 0 {
@@ -198,6 +210,9 @@ func (r *Recommender) mix(s *scratch, strategy string, o Options) Answer {
 			if len(m.top) == reach {
 				bound += m.blend.Factors * max(0, m.top[reach-1].Score)
 			}
+		}
+		for _, item := range m.touched {
+			consider(item)
 		}
 		passed, last := 0, 0.0
 		for _, item := range popular.order {

@@ -103,9 +103,10 @@ func (f *Folder) factorise(s *system, pairs []Pair) (blas64.Triangular, bool) {
 
 func (f *Folder) confidence(pair Pair) float64 { return f.alpha * math.Abs(float64(pair.Strength)) }
 
-// solve replaces b by the solution for the right side b.
+// solve replaces b by the solution for the right side b: two triangular systems, UᵀU being the left side.
 func solve(factor blas64.Triangular, b []float64) {
-	lapack64.Potrs(factor, blas64.General{Rows: len(b), Cols: 1, Data: b, Stride: 1})
+	blas64.Trsv(blas.Trans, factor, vector(b))
+	blas64.Trsv(blas.NoTrans, factor, vector(b))
 }
 
 func symmetric(n int, data []float64) blas64.Symmetric {

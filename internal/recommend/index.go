@@ -83,6 +83,14 @@ func (x *Index) Vector(item int32) []float32 {
 	return x.row(int(x.position[item]))
 }
 
+// length returns the norm of an item's factors, rounded up.
+func (x *Index) length(item int32) float64 {
+	if x.position[item] < 0 {
+		return 0
+	}
+	return float64(x.norms[x.position[item]])
+}
+
 func (x *Index) row(p int) []float32 { return x.factors[p*x.rank : (p+1)*x.rank : (p+1)*x.rank] }
 
 // Top replaces dst's contents by the k best items that skip does not hold, best first; fewer if there are fewer. It allocates only
