@@ -50,7 +50,7 @@ func (c *Config) Declare(s *config.Set) {
 	c.EventWeights = Weights{event.View: 1, event.AddToCart: 3, event.Transaction: 5}
 	s.Var(&c.EventWeights, "event-weights", "strength of each `kind=weight` of event")
 	s.Float64Var(&c.HalfLifeDays, "half-life-days", 30, "days after which an event counts half; 0: events do not age")
-	s.Float64Var(&c.PopularDays, "popular-half-life-days", 14, "days after which an event counts half for popularity")
+	s.Float64Var(&c.PopularDays, "popular-half-life-days", 7, "days after which an event counts half for popularity")
 	s.IntVar(&c.MinItems, "min-items", 2, "distinct items that a visitor needs for factors of his own; others are folded in when asked for")
 	s.Float64Var(&c.Holdout, "holdout", 0.1, "`share` of the events, the latest, that the evaluation keeps back")
 	c.Log.Declare(s)
