@@ -201,18 +201,28 @@ func (r *Recommender) mix(s *scratch, strategy string, o Options) Answer {
 		for _, scored := range r.strange(s, o) {
 			s.best = push(s.best, scored, need)
 		}
+		for _, item := range m.touched {
+			consider(item)
+		}
 		var bound float64 // of the score of what is not considered
 		if m.blend.Factors > 0 {
-			m.top = r.index.Top(m.top, m.query, reach, s.skip)
+			// Of the items that the history does not touch, only those can come in that reach the worst of the answer by their factors
+			// and at most as much popularity as there is.
+			floor := math.Inf(-1)
+			if len(s.best) == need {
+				floor = (s.best[0].Score - m.blend.Popular*popular.scored(popular.order[0]).Score) / m.blend.Factors
+				floor -= 1e-9 * math.Abs(floor)
+			}
+			m.top = r.index.above(m.top, m.query, reach, s.skip, floor)
 			for _, scored := range m.top {
 				consider(scored.Item)
 			}
-			if len(m.top) == reach {
+			switch {
+			case len(m.top) == reach:
 				bound += m.blend.Factors * max(0, m.top[reach-1].Score)
+			case len(s.best) == need:
+				bound += m.blend.Factors * max(0, floor)
 			}
-		}
-		for _, item := range m.touched {
-			consider(item)
 		}
 		passed, last := 0, 0.0
 		for _, item := range popular.order {

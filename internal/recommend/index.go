@@ -100,6 +100,11 @@ func (x *Index) row(p int) []float32 { return x.factors[p*x.rank : (p+1)*x.rank 
 // by rank·2⁻²⁴·‖q‖‖y‖ (Higham, Accuracy and Stability of Numerical Algorithms, section 3.1), and only items within that of the
 // k-th best are computed anew.
 func (x *Index) Top(dst []Scored, query []float32, k int, skip *Set) []Scored {
+	return x.above(dst, query, k, skip, math.Inf(-1))
+}
+
+// above is Top among the items whose score is at least floor, which ends the search sooner.
+func (x *Index) above(dst []Scored, query []float32, k int, skip *Set, floor float64) []Scored {
 	best := dst[:0]
 	if k <= 0 || len(x.order) == 0 {
 		return best
@@ -107,7 +112,8 @@ func (x *Index) Top(dst []Scored, query []float32, k int, skip *Set) []Scored {
 	products := x.products.Get().(*[blockRows]float32)
 	defer x.products.Put(products)
 	e := x.errors(query)
-	threshold, cut := math.Inf(-1), math.Inf(-1)
+	const slack = 1 - 1e-12 // for the rounding of norms
+	threshold, cut := floor, floor/e.queryNorm*slack
 	for start := 0; start < len(x.norms) && !(float64(x.norms[start]) < cut); start += blockRows {
 		rows := x.multiply(products, query, start, e)
 		hopeless := e.hopeless(threshold, x.norms[start])
@@ -124,7 +130,7 @@ func (x *Index) Top(dst []Scored, query []float32, k int, skip *Set) []Scored {
 			if len(best) == k {
 				threshold = best[0].Score
 				hopeless = e.hopeless(threshold, x.norms[start])
-				cut = threshold / e.queryNorm * (1 - 1e-12) // 0/0 is NaN, which ends nothing
+				cut = threshold / e.queryNorm * slack // 0/0 is NaN, which ends nothing
 			}
 		}
 	}

@@ -91,6 +91,13 @@ func TestTopEqualsBruteForce(t *testing.T) {
 					if err := same(got, bruteForce(factors, query, k, skip, false), 0); err != nil {
 						t.Fatalf("rank %d, %d items, k %d: %v", rank, items, k, err)
 					}
+					if len(got) > 0 {
+						floor := got[r.IntN(len(got))].Score
+						want := slices.DeleteFunc(slices.Clone(got), func(s Scored) bool { return s.Score < floor })
+						if err := same(x.above(nil, query, k, skip, floor), want, 0); err != nil {
+							t.Fatalf("rank %d, %d items, k %d, at least %v: %v", rank, items, k, floor, err)
+						}
+					}
 					if norm(query) == 0 {
 						continue
 					}
