@@ -180,7 +180,7 @@ func (a answer) ids() (ids []string) {
 	return ids
 }
 
-// load asks the API without a pause from several clients, and counts answers by version and what failed.
+// load asks the API some 400 times a second, which leaves the training its cores, and counts answers by version and what failed.
 type load struct {
 	stop     context.CancelFunc
 	done     sync.WaitGroup
@@ -194,7 +194,10 @@ func startLoad(t *testing.T, urls []string) *load {
 	l := &load{stop: cancel, answers: map[string]int{}}
 	for worker := range 4 {
 		l.done.Go(func() {
+			pace := time.NewTicker(10 * time.Millisecond)
+			defer pace.Stop()
 			for i := worker; ctx.Err() == nil; i++ {
+				<-pace.C
 				request, err := http.NewRequestWithContext(ctx, http.MethodGet, urls[i%len(urls)], nil)
 				if err != nil {
 					l.failed(err.Error())
