@@ -34,7 +34,7 @@ download_kafka() {
   rm -rf "$part" && mkdir -p "$part/libs" || return 1
   # kafka.Kafka logs through log4j, which Kafka's own dependencies do not bring.
   cat >"$part/pom.xml" <<POM
-<project xmlns="http://maven.apache.org/POM/4.0.0">
+<project>
   <modelVersion>4.0.0</modelVersion>
   <groupId>cartwheel</groupId>
   <artifactId>kafka-runtime</artifactId>
