@@ -128,7 +128,7 @@ func FuzzCSVRow(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, row []byte) {
 		if strings.Contains(string(row), "\n") {
-			t.Skip("a row is a line")
+			return // a row is a line
 		}
 		var e event.Event
 		if err := l.ParseRow(row, &e); err != nil {

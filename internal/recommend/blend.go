@@ -10,7 +10,7 @@ import (
 const (
 	// nearClicks and ownClicks are how many clicks back a session's items count for their neighbours and for themselves.
 	nearClicks, ownClicks = 10, 50
-	// historyItems is how many of a visitor's newest items count.
+	// historyItems is how many of a visitor's newest items, or of a session's latest clicks, count.
 	historyItems = 200
 	// margin is how many more items than asked for are looked at before it is checked whether they suffice.
 	margin = 64

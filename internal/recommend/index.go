@@ -69,12 +69,6 @@ func NewIndex(factors []float32, rank int) *Index {
 	return x
 }
 
-// Len returns how many items have factors.
-func (x *Index) Len() int { return len(x.order) }
-
-// Rank returns the length of a row.
-func (x *Index) Rank() int { return x.rank }
-
 // Vector returns an item's factors, or nil if it has none.
 func (x *Index) Vector(item int32) []float32 {
 	if x.position[item] < 0 {

@@ -171,8 +171,10 @@ func (r *Recommender) Session(clicks []Click, o Options) Answer {
 	defer r.scratches.Put(s)
 	r.weighSession(s, clicks, r.blends.Session)
 	if !o.IncludeSeen {
-		for _, pair := range s.pairs {
-			s.skip.Add(pair.Item)
+		for _, click := range clicks {
+			if item, known := r.items.Number(click.ItemID); known {
+				s.skip.Add(item)
+			}
 		}
 	}
 	if s.mixture.silent() {
@@ -181,9 +183,10 @@ func (r *Recommender) Session(clicks []Click, o Options) Answer {
 	return r.mix(s, StrategySession, o)
 }
 
-// weighSession fills s.clicks, s.strangers, s.pairs and the mixture from the clicks.
+// weighSession fills s.clicks, s.strangers, s.pairs and the mixture from the latest clicks: a session of thousands is a robot's, and
+// must not cost the square of its length.
 func (r *Recommender) weighSession(s *scratch, clicks []Click, blend model.Blend) {
-	for _, click := range clicks {
+	for _, click := range clicks[max(0, len(clicks)-historyItems):] {
 		item, known := r.items.Number(click.ItemID)
 		if !known {
 			i := slices.Index(s.strangers, click.ItemID)
@@ -259,12 +262,6 @@ func (r *Recommender) Popular(event string, o Options) (Answer, bool) {
 func (r *Recommender) HasPopular(event string) bool {
 	_, ok := r.popular[event]
 	return ok
-}
-
-// Known reports whether the version was trained on the visitor.
-func (r *Recommender) Known(visitorID string) bool {
-	_, known := r.visitors.Number(visitorID)
-	return known
 }
 
 // Visitors and Items return how many the version knows.

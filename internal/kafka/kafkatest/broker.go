@@ -127,12 +127,7 @@ func (b *Broker) Kill() {
 	_ = b.cmd.Wait()
 }
 
-// Tool runs one of Kafka's own programs against the broker, by its class, and returns what it says.
-func (b *Broker) Tool(class string, args ...string) string {
-	b.t.Helper()
-	return b.tool(class, args...)
-}
-
+// tool runs one of Kafka's own programs against the broker, by its class, and returns what it says.
 func (b *Broker) tool(class string, args ...string) string {
 	b.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
