@@ -14,7 +14,7 @@ import (
 var floors = map[string]int{
 	"event": 1, "durable": 1, "config": 1, "logging": 2, "metrics": 2, "shutdown": 2, "reexec": 2,
 	"kafka": 3, "spark": 3, "sparkml": 4, "model": 3,
-	"ingest": 5, "batch": 5, "recommend": 5, "synthetic": 5, "features": 5, "classify": 5,
+	"ingest": 5, "batch": 5, "recommend": 5, "synthetic": 5, "features": 5, "predict": 5,
 	"purchase": 6, "segment": 6, "live": 6,
 	"train": 7, "serve": 7,
 	"e2e": 8,
