@@ -23,6 +23,7 @@ func swapped(version string) modeltest.Spec {
 	for i := range spec.Items {
 		spec.Items[i] += "@" + version
 	}
+	spec.Parents, spec.Categories = nil, nil
 	for visitor, pairs := range spec.Seen {
 		for i := range pairs {
 			spec.Seen[visitor][i].Item += "@" + version

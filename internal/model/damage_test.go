@@ -29,6 +29,14 @@ type (
 		Item  int32   `parquet:"item"`
 		Score float64 `parquet:"score"`
 	}
+	category struct {
+		Category string `parquet:"category"`
+		Parent   string `parquet:"parent,optional"`
+	}
+	member struct {
+		Item     int32  `parquet:"item"`
+		Category string `parquet:"category"`
+	}
 	change = func(t *testing.T, dir string, m *model.Manifest)
 )
 
@@ -42,6 +50,8 @@ func table[T any](name string, rows []T) change {
 }
 func items(rows ...item) change         { return table("items", rows) }
 func seen(rows ...seenRow) change       { return table("seen", rows) }
+func tree(rows ...category) change      { return table("categories", rows) }
+func members(rows ...member) change     { return table("item_categories", rows) }
 func popular(rows ...popularRow) change { return table("popular", rows) }
 
 func numbered(n int) (rows []item) {
@@ -54,6 +64,14 @@ func numbered(n int) (rows []item) {
 func remove(name string) change {
 	return func(t *testing.T, dir string, _ *model.Manifest) {
 		if err := os.Remove(filepath.Join(dir, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func removeAll(name string) change {
+	return func(t *testing.T, dir string, _ *model.Manifest) {
+		if err := os.RemoveAll(filepath.Join(dir, name)); err != nil {
 			t.Fatal(err)
 		}
 	}

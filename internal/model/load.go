@@ -22,6 +22,8 @@ type Version struct {
 	Near     Neighbours
 	Recent   Neighbours         // seen together of late
 	Popular  map[string]Popular // by kind of event, and "all"
+
+	Categories Categories // empty if the version has none
 }
 
 // Seen is what each visitor has touched, newest item first.
@@ -82,6 +84,15 @@ func Load(dir string) (*Version, error) {
 		}
 	}
 
+	categorised := hasTable("categories", files) || hasTable("item_categories", files)
+	if categorised {
+		for _, name := range []string{"categories", "item_categories"} {
+			if tables[name], err = newTable(root, name, files); err != nil {
+				return nil, err
+			}
+		}
+	}
+
 	v := &Version{Manifest: m}
 	v.Factors.Rank = m.Parameters.Rank
 	visitors, items := int(m.Counts.Visitors), int(m.Counts.Items)
@@ -114,6 +125,11 @@ func Load(dir string) (*Version, error) {
 		v.Popular, err = loadPopular(tables["popular"], items)
 		return err
 	})
+	if categorised {
+		group.Go(func() error {
+			return loadCategories(&v.Categories, tables["categories"], tables["item_categories"], items)
+		})
+	}
 	if err := group.Wait(); err != nil {
 		return nil, err
 	}

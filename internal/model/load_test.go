@@ -53,6 +53,7 @@ func TestLoadGivesBackWhatWasWritten(t *testing.T) {
 			}
 		}
 	}
+	checkCategories(t, v, spec)
 	for event, want := range spec.Popular {
 		var got []modeltest.Scored
 		for i, item := range v.Popular[event].Items {
@@ -61,6 +62,60 @@ func TestLoadGivesBackWhatWasWritten(t *testing.T) {
 		if !slices.Equal(got, want) {
 			t.Errorf("popular by %s is %v, want %v", event, got, want)
 		}
+	}
+}
+
+// checkCategories compares every branch with what walking up from each item's categories gives.
+func checkCategories(t *testing.T, v *model.Version, spec modeltest.Spec) {
+	t.Helper()
+	if v.Categories.Len() != len(spec.Parents) {
+		t.Errorf("%d categories, want %d", v.Categories.Len(), len(spec.Parents))
+	}
+	for category, parent := range spec.Parents {
+		branch, known := v.Categories.Branch(category)
+		number, _ := v.Categories.Number(category)
+		above, hasParent := v.Categories.Number(parent)
+		if !known || hasParent != (parent != "") || hasParent && v.Categories.Parent(number) != above || !hasParent && v.Categories.Parent(number) != -1 {
+			t.Errorf("category %s: known %v, parent %d, want %q", category, known, v.Categories.Parent(number), parent)
+		}
+		var got, want []string
+		for _, item := range branch.Items() {
+			got = append(got, v.Items.Name(item))
+		}
+		slices.Sort(got)
+		for i, item := range spec.Items {
+			in := slices.ContainsFunc(spec.Categories[item], func(c string) bool {
+				for ; c != "" && c != category; c = spec.Parents[c] {
+				}
+				return c != ""
+			})
+			if in {
+				want = append(want, item)
+			}
+			if branch.Has(int32(i)) != in {
+				t.Errorf("item %s is in %s: %v, want %v", item, category, !in, in)
+			}
+		}
+		slices.Sort(want)
+		if !slices.Equal(slices.Compact(got), want) {
+			t.Errorf("category %s holds %v, want %v", category, got, want)
+		}
+	}
+	if _, known := v.Categories.Branch("nothing"); known {
+		t.Error("an unknown category is known")
+	}
+}
+
+func TestLoadWithoutCategories(t *testing.T) {
+	t.Parallel()
+	spec := modeltest.Random("x", 1, 5, 9, 2)
+	spec.Parents, spec.Categories = nil, nil
+	v, err := model.Load(modeltest.Write(t, t.TempDir(), spec))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, known := v.Categories.Branch("c0"); known || v.Categories.Len() != 0 || len(v.Categories.Of(3)) != 0 {
+		t.Error("there are categories")
 	}
 }
 
@@ -184,19 +239,29 @@ func TestLoadRefuses(t *testing.T) {
 				ItemID *string `parquet:"itemid,optional"`
 			}{{1, nil}}, 1)
 		}, want: []string{"items" + part, "itemid: a null in row 0"}},
-		"ids not dense":   {damage: items(append(numbered(19), item{77, "x"})...), want: []string{"items" + part, "id 77"}},
-		"ids repeated":    {damage: items(append(numbered(19), item{0, "x"})...), want: []string{"items" + part, "id 0 a second time"}},
-		"name repeated":   {damage: items(append(numbered(19), item{19, "n0"})...), want: []string{"items", `"n0" has the numbers 0 and 19`}},
-		"name empty":      {damage: items(append(numbered(19), item{19, ""})...), want: []string{"items", "itemid is empty"}},
-		"seen item":       {damage: seen(seenRow{0, []int32{20}, []float32{1}, []float32{1}}), want: []string{"seen" + part, "item 20"}},
-		"seen lengths":    {damage: seen(seenRow{0, []int32{1, 2}, []float32{1}, []float32{1, 1}}), want: []string{"seen" + part, "2 items and 1 strengths"}},
-		"seen strength":   {damage: seen(seenRow{0, []int32{1}, []float32{nan}, []float32{1}}), want: []string{"seen" + part, "NaN"}},
-		"seen visitor":    {damage: seen(seenRow{20, []int32{1}, []float32{1}, []float32{1}}), want: []string{"seen" + part, "visitor 20"}},
-		"seen twice":      {damage: seen(seenRow{1, []int32{1}, []float32{1}, []float32{1}}, seenRow{1, []int32{2}, []float32{1}, []float32{1}}), want: []string{"seen" + part, "visitor 1 a second time"}},
-		"popular item":    {damage: popular(popularRow{"all", 20, 1}), want: []string{"popular" + part, "item 20"}},
-		"popular score":   {damage: popular(popularRow{"all", 1, math.Inf(1)}), want: []string{"popular" + part, "+Inf"}},
-		"popular twice":   {damage: popular(popularRow{"all", 1, 2}, popularRow{"all", 1, 1}), want: []string{"popular" + part, "item 1"}},
-		"popular nothing": {damage: popular(popularRow{"view", 1, 1}), want: []string{"popular", `"all"`}},
+		"ids not dense":         {damage: items(append(numbered(19), item{77, "x"})...), want: []string{"items" + part, "id 77"}},
+		"ids repeated":          {damage: items(append(numbered(19), item{0, "x"})...), want: []string{"items" + part, "id 0 a second time"}},
+		"name repeated":         {damage: items(append(numbered(19), item{19, "n0"})...), want: []string{"items", `"n0" has the numbers 0 and 19`}},
+		"name empty":            {damage: items(append(numbered(19), item{19, ""})...), want: []string{"items", "itemid is empty"}},
+		"seen item":             {damage: seen(seenRow{0, []int32{20}, []float32{1}, []float32{1}}), want: []string{"seen" + part, "item 20"}},
+		"seen lengths":          {damage: seen(seenRow{0, []int32{1, 2}, []float32{1}, []float32{1, 1}}), want: []string{"seen" + part, "2 items and 1 strengths"}},
+		"seen strength":         {damage: seen(seenRow{0, []int32{1}, []float32{nan}, []float32{1}}), want: []string{"seen" + part, "NaN"}},
+		"seen visitor":          {damage: seen(seenRow{20, []int32{1}, []float32{1}, []float32{1}}), want: []string{"seen" + part, "visitor 20"}},
+		"seen twice":            {damage: seen(seenRow{1, []int32{1}, []float32{1}, []float32{1}}, seenRow{1, []int32{2}, []float32{1}, []float32{1}}), want: []string{"seen" + part, "visitor 1 a second time"}},
+		"popular item":          {damage: popular(popularRow{"all", 20, 1}), want: []string{"popular" + part, "item 20"}},
+		"popular score":         {damage: popular(popularRow{"all", 1, math.Inf(1)}), want: []string{"popular" + part, "+Inf"}},
+		"popular twice":         {damage: popular(popularRow{"all", 1, 2}, popularRow{"all", 1, 1}), want: []string{"popular" + part, "item 1"}},
+		"half the categories":   {damage: removeAll("item_categories"), want: []string{"item_categories", "no part-*.parquet"}},
+		"category twice":        {damage: tree(category{"a", ""}, category{"a", ""}), want: []string{"categories", `"a"`}},
+		"category empty":        {damage: tree(category{"", ""}), want: []string{"categories", "empty"}},
+		"parent unknown":        {damage: tree(category{"a", "b"}), want: []string{"categories", `"b"`, "not in the table"}},
+		"own parent":            {damage: tree(category{"a", ""}, category{"b", "b"}), want: []string{"categories", "1 of 2", "circle"}},
+		"circle":                {damage: tree(category{"a", "b"}, category{"b", "c"}, category{"c", "a"}), want: []string{"categories", "circle"}},
+		"in no category":        {damage: members(member{3, "nowhere"}), want: []string{"item_categories" + part, `"nowhere"`}},
+		"categorised item":      {damage: members(member{20, "c0"}), want: []string{"item_categories" + part, "item 20"}},
+		"categorised item less": {damage: members(member{-1, "c0"}), want: []string{"item_categories" + part, "item -1"}},
+		"categorised twice":     {damage: members(member{3, "c0"}, member{3, "c0"}), want: []string{"item_categories", "item 3", "second time"}},
+		"popular nothing":       {damage: popular(popularRow{"view", 1, 1}), want: []string{"popular", `"all"`}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path"
 	"runtime"
+	"slices"
 	"sort"
 	"strings"
 
@@ -35,6 +36,11 @@ func newTable(root *os.Root, name string, files []string) (table, error) {
 	}
 	sort.Strings(t.parts)
 	return t, nil
+}
+
+// hasTable reports whether a version has a table that it need not have.
+func hasTable(name string, files []string) bool {
+	return slices.ContainsFunc(files, func(file string) bool { return strings.HasPrefix(file, name+"/") })
 }
 
 // each calls read for every part, several at a time. Errors, and panics too, come back as errors that name the file.
@@ -101,6 +107,16 @@ type parquetFile struct {
 // column calls each with every value of a leaf column and the row it is in. A null, and a value of another kind, is an error;
 // the rows of a list column may be empty.
 func (f *parquetFile) column(kind parquet.Kind, each func(row int, v parquet.Value) error, name ...string) error {
+	return f.columnOrNull(kind, func(row int, v parquet.Value) error {
+		if v.IsNull() {
+			return fmt.Errorf("a null in row %d", row)
+		}
+		return each(row, v)
+	}, name...)
+}
+
+// columnOrNull is column where nulls are values like others.
+func (f *parquetFile) columnOrNull(kind parquet.Kind, each func(row int, v parquet.Value) error, name ...string) error {
 	leaf, ok := f.file.Schema().Lookup(name...)
 	if !ok {
 		return fmt.Errorf("the column %s is missing", strings.Join(name, "."))
@@ -124,11 +140,8 @@ func (f *parquetFile) column(kind parquet.Kind, each func(row int, v parquet.Val
 			if row < 0 || row >= f.rows {
 				return fmt.Errorf("more rows than the %d in the footer", f.rows)
 			}
-			if v.IsNull() {
-				if leaf.MaxRepetitionLevel > 0 && v.DefinitionLevel() <= empty {
-					return nil
-				}
-				return fmt.Errorf("a null in row %d", row)
+			if v.IsNull() && leaf.MaxRepetitionLevel > 0 && v.DefinitionLevel() <= empty {
+				return nil
 			}
 			return each(row, v)
 		})
@@ -186,6 +199,16 @@ func (f *parquetFile) int32s(name string) ([]int32, error) {
 func (f *parquetFile) strings(name string) ([]string, error) {
 	texts := make([]string, 0, f.capacity())
 	err := f.column(parquet.ByteArray, func(_ int, v parquet.Value) error {
+		texts = append(texts, string(v.ByteArray()))
+		return nil
+	}, name)
+	return texts, err
+}
+
+// stringsOrNull is strings with "" for a null.
+func (f *parquetFile) stringsOrNull(name string) ([]string, error) {
+	texts := make([]string, 0, f.capacity())
+	err := f.columnOrNull(parquet.ByteArray, func(_ int, v parquet.Value) error {
 		texts = append(texts, string(v.ByteArray()))
 		return nil
 	}, name)

@@ -31,6 +31,8 @@ type Spec struct {
 	Near           map[string][]Scored // by item, best first
 	Recent         map[string][]Scored // likewise
 	Popular        map[string][]Scored
+	Parents        map[string]string   // by category; "" at a root; nil leaves the tables of categories out
+	Categories     map[string][]string // by item
 	Alpha          float64
 	RegParam       float64
 	EventWeights   map[string]float64
@@ -51,7 +53,8 @@ type Scored struct {
 }
 
 // Random returns a version of visitors v0, v1, … and items i0, i1, … with random factors for all but each tenth of them, a few
-// items seen by each visitor, and every second item among the popular ones.
+// items seen by each visitor, and every second item among the popular ones. Categories c0, c1, … make a tree in which c0 is above
+// all; an item is in up to two.
 func Random(name string, seed uint64, visitors, items, rank int) Spec {
 	r := rand.New(rand.NewPCG(seed, 1))
 	spec := Spec{Name: name, Rank: rank, Alpha: 1, RegParam: 0.1, Seen: map[string][]Pair{}, Near: map[string][]Scored{}, Recent: map[string][]Scored{}, Popular: map[string][]Scored{},
@@ -69,6 +72,15 @@ func Random(name string, seed uint64, visitors, items, rank int) Spec {
 		for i := range min(items, 1+r.IntN(4)) {
 			item := spec.Items[(first+i)%items]
 			spec.Seen[visitor] = append(spec.Seen[visitor], Pair{item, float32(1 + r.IntN(5)), float32(r.IntN(100))})
+		}
+	}
+	spec.Parents, spec.Categories = map[string]string{"c0": ""}, map[string][]string{}
+	for i := range items / 4 {
+		spec.Parents[fmt.Sprint("c", i+1)] = fmt.Sprint("c", i/2)
+	}
+	for i, item := range spec.Items {
+		for c := range min(i%7%3, len(spec.Parents)) {
+			spec.Categories[item] = append(spec.Categories[item], fmt.Sprint("c", (i*5+c)%len(spec.Parents)))
 		}
 	}
 	for _, event := range []string{model.PopularAll, "view", "addtocart", "transaction"} {
@@ -123,6 +135,14 @@ type (
 		Item  int32   `parquet:"item"`
 		Score float64 `parquet:"score"`
 	}
+	categoryRow struct {
+		Category string  `parquet:"category,optional"`
+		Parent   *string `parquet:"parent,optional"`
+	}
+	itemCategoryRow struct {
+		Item     int32  `parquet:"item"`
+		Category string `parquet:"category,optional"`
+	}
 )
 
 // Write writes the version under modelsDir, manifest included, and returns its folder. It does not make it the champion.
@@ -167,6 +187,24 @@ func Write(tb testing.TB, modelsDir string, spec Spec) string {
 	WriteTable(tb, filepath.Join(dir, "neighbours"), neighbourRows(spec.Near, items), 2)
 	WriteTable(tb, filepath.Join(dir, "recent_neighbours"), neighbourRows(spec.Recent, items), 1)
 	WriteTable(tb, filepath.Join(dir, "popular"), popularRows, 1)
+	if spec.Parents != nil {
+		var categoryRows []categoryRow
+		for category, parent := range spec.Parents {
+			row := categoryRow{Category: category}
+			if parent != "" {
+				row.Parent = &parent
+			}
+			categoryRows = append(categoryRows, row)
+		}
+		var memberRows []itemCategoryRow
+		for item, categories := range spec.Categories {
+			for _, category := range categories {
+				memberRows = append(memberRows, itemCategoryRow{items[item], category})
+			}
+		}
+		WriteTable(tb, filepath.Join(dir, "categories"), categoryRows, 2)
+		WriteTable(tb, filepath.Join(dir, "item_categories"), memberRows, 2)
+	}
 	now := time.Date(2015, 9, 18, 3, 0, 0, 0, time.UTC)
 	Seal(tb, dir, model.Manifest{
 		Schema: model.Schema, Version: spec.Name, CreatedAt: now, SparkVersion: "4.1.2",
