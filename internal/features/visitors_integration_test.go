@@ -1,0 +1,295 @@
+//go:build integration
+
+package features
+
+import (
+	"bytes"
+	"encoding/csv"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"testing"
+
+	"cartwheel/internal/event"
+	"cartwheel/internal/model"
+	"cartwheel/internal/spark"
+	"cartwheel/internal/synthetic"
+
+	"github.com/apache/spark-connect-go/v40/spark/sql"
+)
+
+// open connects to the Spark Connect server that the test run has brought up.
+func open(t *testing.T) *spark.Session {
+	t.Helper()
+	s, err := spark.Connect(t.Context(), os.Getenv("SPARK_REMOTE"))
+	if err != nil {
+		t.Fatalf("connecting to Spark (integration tests need SPARK_REMOTE): %v", err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Errorf("closing the session: %v", err)
+		}
+	})
+	return s
+}
+
+// shop is a generated data set, as the cluster sees it and in memory.
+type shop struct {
+	dir    string
+	frame  sql.DataFrame // visitor, item, event, timestamp
+	events []event.Event
+}
+
+func generated(t *testing.T, s *spark.Session, events int) shop {
+	t.Helper()
+	dir := t.TempDir()
+	made := synthetic.New(synthetic.Settings{Events: events, Seed: 7})
+	var buffer, tree, properties bytes.Buffer
+	if _, err := made.WriteEvents(t.Context(), &buffer, nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := made.WriteCategoryTree(&tree); err != nil {
+		t.Fatal(err)
+	}
+	if err := made.WriteItemProperties(&properties); err != nil {
+		t.Fatal(err)
+	}
+	write(t, filepath.Join(dir, "raw", "events.csv"), buffer.String())
+	write(t, filepath.Join(dir, "raw", "category_tree.csv"), tree.String())
+	write(t, filepath.Join(dir, "raw", "item_properties.csv"), properties.String())
+	rows, err := csv.NewReader(&buffer).ReadAll()
+	if err != nil {
+		t.Fatal(err)
+	}
+	sh := shop{dir: dir}
+	for _, row := range rows[1:] {
+		at, err := strconv.ParseInt(row[0], 10, 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sh.events = append(sh.events, event.Event{Timestamp: at, VisitorID: row[1], Event: row[2], ItemID: row[3]})
+	}
+	frame, err := s.Read().Format("csv").Option("header", "true").Load(filepath.Join(dir, "raw", "events.csv"))
+	if err == nil {
+		sh.frame, err = frame.SelectExpr(t.Context(), "visitorid visitor", "itemid item", "event", "CAST(timestamp AS BIGINT) timestamp")
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return sh
+}
+
+func collect(t *testing.T, df sql.DataFrame, err error) []map[string]any {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows, err := df.Collect(t.Context())
+	if err != nil {
+		t.Fatal(spark.Explain(err))
+	}
+	var all []map[string]any
+	for _, row := range rows {
+		m := map[string]any{}
+		for _, name := range row.FieldNames() {
+			m[name] = row.Value(name)
+		}
+		all = append(all, m)
+	}
+	return all
+}
+
+// TestSQLAndGoAgree holds both definitions of every number together, to the bit, over windows that overlap, cut sessions in two, reach
+// beyond the data, or hold all of it.
+func TestSQLAndGoAgree(t *testing.T) {
+	s, ctx := open(t), t.Context()
+	sh := generated(t, s, 20_000)
+	byVisitor := map[string][]event.Event{}
+	for _, e := range sh.events {
+		byVisitor[e.VisitorID] = append(byVisitor[e.VisitorID], e)
+	}
+	const week = 7 * 24 * hour
+	windows := []Window{{0, synthetic.Last + 1}, {synthetic.Last - week, synthetic.Last + week}}
+	for i := range int64(4) {
+		at := synthetic.First + (8+i)*week + i*17*60_000
+		windows = append(windows, Window{at - 4*week, at})
+	}
+	moments, err := Moments(ctx, sh.frame)
+	if err != nil {
+		t.Fatal(err)
+	}
+	profiles, err := Profiles(ctx, moments, windows...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	type key struct {
+		at      int64
+		visitor string
+	}
+	want := map[key]model.Profile{}
+	cut := 0
+	for visitor, events := range byVisitor {
+		for _, w := range windows {
+			if p := ProfileOf(events, w); p != (model.Profile{}) {
+				want[key{w.At, visitor}] = p
+				if err := p.Check(); err != nil {
+					t.Errorf("visitor %s: %+v: %v", visitor, p, err)
+				}
+			}
+			for i := 1; i < len(events); i++ {
+				if events[i-1].Timestamp < w.From && events[i].Timestamp >= w.From && events[i].Timestamp-events[i-1].Timestamp < SessionPause.Milliseconds() {
+					cut++
+				}
+			}
+		}
+	}
+	if cut == 0 {
+		t.Error("no window cuts a session in two: the test does not try what it should")
+	}
+	rows := collect(t, profiles, nil)
+	if len(rows) != len(want) {
+		t.Errorf("Spark has %d profiles, Go %d", len(rows), len(want))
+	}
+	for _, row := range rows {
+		k := key{row["at"].(int64), row["visitor"].(string)}
+		var got model.Profile
+		for i, number := range got.Numbers() {
+			*number = row[model.ProfileColumns[i]].(int64)
+		}
+		if got != want[k] {
+			t.Fatalf("%v: Spark's profile is %+v, Go's %+v", k, got, want[k])
+		}
+	}
+	values, err := Visitors(ctx, profiles)
+	for _, row := range collect(t, values, err) {
+		k := key{row["at"].(int64), row["visitor"].(string)}
+		for i, value := range Values(want[k], k.at) {
+			if name := VisitorNames()[i]; row[name].(float64) != value {
+				t.Fatalf("%v: %s is %v by Spark and %v by Go", k, name, row[name], value)
+			}
+		}
+	}
+}
+
+// TestLaterEventsLeaveNoTrace permutes what happened from the window's end on, over visitors, and adds to it.
+func TestLaterEventsLeaveNoTrace(t *testing.T) {
+	s, ctx := open(t), t.Context()
+	sh := generated(t, s, 10_000)
+	w := Window{synthetic.First, synthetic.First + 60*24*hour}
+	later, err := sh.frame.SelectExpr(ctx, fmt.Sprintf("IF(timestamp < %d, visitor, reverse(visitor)) visitor", w.At), "item",
+		fmt.Sprintf("IF(timestamp < %d, event, 'transaction') event", w.At), fmt.Sprintf("IF(timestamp < %[1]d, timestamp, %[1]d + timestamp %% 1000) timestamp", w.At))
+	if err != nil {
+		t.Fatal(err)
+	}
+	told := func(events sql.DataFrame) []string {
+		moments, err := Moments(ctx, events)
+		if err != nil {
+			t.Fatal(err)
+		}
+		profiles, err := Profiles(ctx, moments, w)
+		if err != nil {
+			t.Fatal(err)
+		}
+		values, err := Visitors(ctx, profiles)
+		var lines []string
+		for _, row := range collect(t, values, err) {
+			lines = append(lines, fmt.Sprint(row))
+		}
+		slices.Sort(lines)
+		return lines
+	}
+	before, after := told(sh.frame), told(later)
+	if len(before) < 1000 {
+		t.Fatalf("only %d visitors", len(before))
+	}
+	if !slices.Equal(before, after) {
+		t.Error("what happened after the window changed features")
+	}
+	moved := func(events sql.DataFrame) string {
+		sums, err := events.SelectExpr(ctx, fmt.Sprintf("sum(hash(visitor, event)) FILTER (WHERE timestamp >= %d) s", w.At))
+		return fmt.Sprint(collect(t, sums, err)[0]["s"])
+	}
+	if moved(sh.frame) == moved(later) {
+		t.Error("the later events were not changed: the test tries nothing")
+	}
+}
+
+func TestItems(t *testing.T) {
+	s, ctx := open(t), t.Context()
+	const at = 100 * 24 * int64(3600_000)
+	events, err := s.Sql(ctx, fmt.Sprintf(`SELECT * FROM VALUES
+		('a', 1, 'view', %[1]d), ('b', 1, 'view', %[1]d - 30 * 86400000L), ('b', 1, 'transaction', %[1]d - 30 * 86400000L), ('b', 1, 'addtocart', %[1]d - 60 * 86400000L),
+		('a', 2, 'view', %[1]d), ('a', 2, 'view', %[1]d + 1), ('a', 3, 'view', %[1]d + 1) AS t(visitor, item, event, timestamp)`, at-1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	categories, err := s.Sql(ctx, "SELECT 1 item, 'shoes' category")
+	if err != nil {
+		t.Fatal(err)
+	}
+	items, err := Items(ctx, events, categories, at)
+	rows := collect(t, items, err)
+	slices.SortFunc(rows, func(a, b map[string]any) int { return int(a["item"].(int32) - b["item"].(int32)) })
+	if len(rows) != 2 {
+		t.Fatalf("%d items, want 2: the third appears later", len(rows))
+	}
+	steady := 1 + 0.5 + 0.5 + 0.25
+	late := 1 + 2*math.Pow(2, -6) + math.Pow(2, -12)
+	want := map[string]float64{"views": 1.5, "addtocarts": 0.25, "transactions": 0.5, "conversion": 0.5, "age_days": 60, "trend": math.Log2((late + 1) / (steady/6 + 1))}
+	for name, v := range want {
+		if got := rows[0][name].(float64); math.Abs(got-v) > 1e-6 {
+			t.Errorf("%s is %v, want %v", name, got, v)
+		}
+	}
+	if rows[0]["visitors"].(int64) != 2 || rows[0]["category"] != "shoes" || rows[1]["category"] != nil {
+		t.Errorf("got %v", rows)
+	}
+}
+
+func TestCatalogueOfTheGeneratedShop(t *testing.T) {
+	s, ctx := open(t), t.Context()
+	sh := generated(t, s, 5_000)
+	write(t, filepath.Join(sh.dir, "raw", "item_properties_part2.csv"), "timestamp,itemid,property,value\n1500000000000,"+sh.events[0].ItemID+",categoryid,moved\n1,"+sh.events[0].ItemID+",available,1\n")
+	c, found, err := FindCatalogue(sh.dir)
+	if err != nil || !found {
+		t.Fatal(found, err)
+	}
+	items, err := sh.frame.SelectExpr(ctx, "item itemid")
+	if err != nil {
+		t.Fatal(err)
+	}
+	items, err = items.Distinct(ctx).SelectExpr(ctx, "CAST(itemid AS INT) id", "itemid")
+	if err != nil {
+		t.Fatal(err)
+	}
+	placed, err := c.ItemCategories(ctx, s, sh.dir, items)
+	var used []string
+	for _, row := range collect(t, placed, err) {
+		used = append(used, row["category"].(string))
+		if fmt.Sprint(row["item"]) == sh.events[0].ItemID && row["category"] != "moved" {
+			t.Errorf("item %v is in the category %v, not in its latest", row["item"], row["category"])
+		}
+	}
+	if n, _ := items.Count(ctx); int(n) != len(used) {
+		t.Errorf("%d of %d items have a category", len(used), n)
+	}
+	all, err := c.Categories(sh.dir, used)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if made := synthetic.New(synthetic.Settings{Events: 5_000, Seed: 7}).Categories(); len(all) != made+1 {
+		t.Errorf("%d categories, want the tree's %d and the one that only an item names", len(all), made)
+	}
+
+	write(t, filepath.Join(sh.dir, "raw", "item_properties_part2.csv"), "timestamp,itemid,property,value\nyesterday,1,categoryid,2\n")
+	broken, err := c.ItemCategories(ctx, s, sh.dir, items)
+	if err == nil {
+		_, err = broken.Collect(ctx)
+	}
+	if err == nil {
+		t.Error("a timestamp that is none was read")
+	}
+}

@@ -1,0 +1,196 @@
+package model
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math"
+
+	"github.com/parquet-go/parquet-go"
+)
+
+// Profile is what a visitor did within some stretch of time, as whole numbers from which every feature follows. Times are Unix
+// milliseconds, hours and days are UTC's. The zero value stands for a visitor who did nothing.
+type Profile struct {
+	FirstSeen, LastSeen       int64
+	Views, Carts, Orders      int64 // events by kind; an order counts by its lines
+	Items                     int64 // distinct items, and of them:
+	Viewed, Carted, Bought    int64
+	ViewedCarted              int64 // both looked at and put into the cart
+	CartedBought              int64 // both put into the cart and bought
+	Sessions                  int64
+	RecentEvents, RecentCarts int64 // within the last days before the moment that the profile is of
+	Morning, Afternoon        int64 // events from 6 to 12 and from 12 to 18 o'clock
+	Evening                   int64 // events from 18 to 24 o'clock
+	Weekend                   int64 // events on Saturdays and Sundays
+}
+
+// Events is how many events the profile counts.
+func (p *Profile) Events() int64 { return p.Views + p.Carts + p.Orders }
+
+// ProfileColumns name the fields in a table of profiles, in the order of Numbers.
+var ProfileColumns = []string{"first_seen", "last_seen", "views", "addtocarts", "transactions", "items", "viewed_items", "addtocart_items",
+	"transaction_items", "viewed_addtocart_items", "addtocart_transaction_items", "sessions", "recent_events", "recent_addtocarts",
+	"morning", "afternoon", "evening", "weekend"}
+
+// Numbers are the fields, in the order of ProfileColumns.
+func (p *Profile) Numbers() []*int64 {
+	return []*int64{&p.FirstSeen, &p.LastSeen, &p.Views, &p.Carts, &p.Orders, &p.Items, &p.Viewed, &p.Carted,
+		&p.Bought, &p.ViewedCarted, &p.CartedBought, &p.Sessions, &p.RecentEvents, &p.RecentCarts,
+		&p.Morning, &p.Afternoon, &p.Evening, &p.Weekend}
+}
+
+// Check says in which way a profile cannot be: a part greater than its whole.
+func (p *Profile) Check() error {
+	for i, n := range p.Numbers() {
+		if *n < 0 {
+			return fmt.Errorf("%s is %d", ProfileColumns[i], *n)
+		}
+	}
+	// No sum below can overflow once every count is below this.
+	for i, n := range p.Numbers()[2:] {
+		if *n > math.MaxInt32 {
+			return fmt.Errorf("%s is %d, more than %d", ProfileColumns[i+2], *n, math.MaxInt32)
+		}
+	}
+	for _, bound := range []struct {
+		part  int64
+		whole int64
+		says  string
+	}{
+		{p.FirstSeen, p.LastSeen, "first_seen is after last_seen"},
+		{p.Viewed, p.Views, "viewed_items is more than views"},
+		{p.Carted, p.Carts, "addtocart_items is more than addtocarts"},
+		{p.Bought, p.Orders, "transaction_items is more than transactions"},
+		{min(p.Views, 1), p.Viewed, "there are views but no viewed_items"},
+		{min(p.Carts, 1), p.Carted, "there are addtocarts but no addtocart_items"},
+		{min(p.Orders, 1), p.Bought, "there are transactions but no transaction_items"},
+		{p.ViewedCarted, min(p.Viewed, p.Carted), "viewed_addtocart_items is more than viewed_items or than addtocart_items"},
+		{p.CartedBought, min(p.Carted, p.Bought), "addtocart_transaction_items is more than addtocart_items or than transaction_items"},
+		{max(p.Viewed, p.Carted, p.Bought), p.Items, "items is less than the items of one kind of event"},
+		{p.Items, p.Viewed + p.Carted + p.Bought - p.ViewedCarted, "items is more than the items of all kinds of event together"},
+		{p.Items, p.Viewed + p.Carted + p.Bought - p.CartedBought, "items is more than the items of all kinds of event together"},
+		{p.Sessions, p.Events(), "sessions is more than the events"},
+		{min(p.Events(), 1), p.Sessions, "there are events but no sessions"},
+		{p.RecentEvents, p.Events(), "recent_events is more than the events"},
+		{p.RecentCarts, min(p.RecentEvents, p.Carts), "recent_addtocarts is more than recent_events or than addtocarts"},
+		{p.Morning + p.Afternoon + p.Evening, p.Events(), "morning, afternoon and evening together are more than the events"},
+		{p.Weekend, p.Events(), "weekend is more than the events"},
+	} {
+		if bound.part > bound.whole {
+			return fmt.Errorf("%s", bound.says)
+		}
+	}
+	return nil
+}
+
+// Profiles are the profiles of a version's visitors, by their numbers. Most visitors of a shop did one thing once, so the numbers are
+// kept as varints: some 25 bytes a visitor.
+type Profiles struct {
+	offsets []uint32 // into data; of visitor v from offsets[v] to offsets[v+1]
+	data    []byte
+	known   int
+}
+
+// Len is how many visitors have a profile.
+func (p *Profiles) Len() int { return p.known }
+
+// Of returns a visitor's profile, or false where the visitor did nothing in the time that the profiles are of.
+func (p *Profiles) Of(visitor int32) (profile Profile, ok bool) {
+	if p == nil || visitor < 0 || int(visitor)+1 >= len(p.offsets) {
+		return profile, false
+	}
+	data := p.data[p.offsets[visitor]:p.offsets[visitor+1]]
+	if len(data) == 0 {
+		return profile, false
+	}
+	for _, number := range profile.Numbers() {
+		v, n := binary.Uvarint(data)
+		*number, data = int64(v), data[n:]
+	}
+	profile.LastSeen += profile.FirstSeen
+	return profile, true
+}
+
+// NewProfiles packs profiles for fast look-up; an absent visitor has none. The order of the visitors is their numbers'.
+func NewProfiles(visitors int, of func(visitor int) (Profile, bool)) (*Profiles, error) {
+	p := &Profiles{offsets: make([]uint32, visitors+1)}
+	for v := range visitors {
+		if profile, ok := of(v); ok {
+			p.known++
+			profile.LastSeen -= profile.FirstSeen
+			for _, number := range profile.Numbers() {
+				p.data = binary.AppendUvarint(p.data, uint64(*number))
+			}
+		}
+		if len(p.data) > math.MaxUint32 {
+			return nil, fmt.Errorf("the profiles of the first %d visitors have %d bytes, more than can be addressed", v+1, len(p.data))
+		}
+		p.offsets[v+1] = uint32(len(p.data))
+	}
+	p.data = append(make([]byte, 0, len(p.data)), p.data...) // growth leaves up to a quarter unused
+	return p, nil
+}
+
+// loadProfiles reads a table of profiles: visitor int32 and ProfileColumns, int64.
+func loadProfiles(t table, visitors int) (*Profiles, error) {
+	type part struct {
+		visitors []int32
+		numbers  [][]int64 // by column
+	}
+	parts := make([]part, len(t.parts))
+	err := t.each(func(i int, f *parquetFile) (err error) {
+		p := &parts[i]
+		if p.visitors, err = f.int32s("visitor"); err != nil {
+			return err
+		}
+		for _, name := range ProfileColumns {
+			column := make([]int64, 0, f.capacity())
+			err := f.column(parquet.Int64, func(_ int, v parquet.Value) error {
+				column = append(column, v.Int64())
+				return nil
+			}, name)
+			if err != nil {
+				return err
+			}
+			p.numbers = append(p.numbers, column)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	type place struct{ part, row int32 }
+	places := make([]place, visitors)
+	for i, p := range parts {
+		for row, visitor := range p.visitors {
+			if visitor < 0 || int(visitor) >= visitors {
+				return nil, fmt.Errorf("%w: %s holds visitor %d, beyond the %d known", ErrBadVersion, t.parts[i], visitor, visitors)
+			}
+			if places[visitor].part != 0 {
+				return nil, fmt.Errorf("%w: %s holds visitor %d a second time", ErrBadVersion, t.parts[i], visitor)
+			}
+			places[visitor] = place{int32(i) + 1, int32(row)}
+		}
+	}
+	var bad error
+	profiles, err := NewProfiles(visitors, func(v int) (profile Profile, ok bool) {
+		at := places[v]
+		if at.part == 0 {
+			return profile, false
+		}
+		for column, number := range profile.Numbers() {
+			*number = parts[at.part-1].numbers[column][at.row]
+		}
+		if err := profile.Check(); err != nil && bad == nil {
+			bad = fmt.Errorf("%w: %s: the profile of visitor %d: %w", ErrBadVersion, t.parts[at.part-1], v, err)
+		}
+		return profile, true
+	})
+	if bad != nil {
+		return nil, bad
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%w: the table %s: %w", ErrBadVersion, t.name, err)
+	}
+	return profiles, nil
+}
