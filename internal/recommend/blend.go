@@ -146,10 +146,10 @@ func (m *mixture) silent() bool {
 	return m.blend.Neighbours == 0 && m.blend.Recent == 0 && m.blend.Own == 0 && m.blend.Factors == 0
 }
 
-// atMost bounds an item's score without a look at its factors, of which only the length counts (Cauchy and Schwarz). It lies above the
+// atMost bounds an item's score, its boost included, without a look at its factors, of which only the length counts (Cauchy and Schwarz). It lies above the
 // score by more than rounding.
 func (r *Recommender) atMost(m *mixture, item int32) float64 {
-	return (r.besidesFactors(m, item) + m.blend.Factors*m.length*r.index.length(item)) * (1 + 1e-9)
+	return r.rules.boosted(item, r.besidesFactors(m, item)+m.blend.Factors*m.length*r.index.length(item)) * (1 + 1e-9)
 }
 
 // score is an item's score.
@@ -160,7 +160,7 @@ func (r *Recommender) score(m *mixture, item int32) float64 {
 			score += m.blend.Factors * dot(m.query, row)
 		}
 	}
-	return score
+	return r.rules.boosted(item, score)
 }
 
 func (r *Recommender) besidesFactors(m *mixture, item int32) float64 {
@@ -173,47 +173,58 @@ func (r *Recommender) besidesFactors(m *mixture, item int32) float64 {
 
 // mix answers with the items of the best scores, exactly. It looks at the items that the history touches, and at the best by factors
 // and by popularity; an item that is none of these can score no more than the last of them would. Where that bound is above the
-// worst of the answer, it looks further (the threshold algorithm of Fagin, Lotem and Naor 2001).
+// worst of the answer, it looks further (the threshold algorithm of Fagin, Lotem and Naor 2001). So it does, on lists of their own,
+// with the items that a boost raises.
 func (r *Recommender) mix(s *scratch, strategy string, o Options) Answer {
 	m := &s.mixture
 	need := o.Offset + o.Limit
 	popular := r.popular[model.PopularAll]
-	if o.Only != nil {
-		s.best = s.best[:0]
-		s.best = append(s.best, r.strange(s, o)...)
-		for _, item := range r.eligible(s, o.Only) {
-			s.best = append(s.best, Scored{popular.place[item], r.score(m, item)})
+	s.best = s.best[:0]
+	m.met.Clear()
+	consider := func(item int32) {
+		if m.met.Has(item) || s.filter.out(item) {
+			return
+		}
+		m.met.Add(item)
+		if len(s.best) < need || r.atMost(m, item) >= s.best[0].Score {
+			s.best = push(s.best, Scored{popular.place[item], r.score(m, item)}, need)
+		}
+	}
+	for _, scored := range r.strange(s, o) {
+		s.best = push(s.best, scored, need)
+	}
+	for _, item := range m.touched {
+		consider(item)
+	}
+	mostPopular := m.blend.Popular * popular.scored(popular.order[0]).Score
+	if items, ok := r.narrow(s, o); ok {
+		for _, item := range items {
+			// What the history does not touch has factors and popularity alone.
+			if len(s.best) < need || r.rules.boosted(item, mostPopular+m.blend.Factors*m.length*r.index.length(item))*(1+1e-9) >= s.best[0].Score {
+				consider(item)
+			}
 		}
 		return r.mixed(s, strategy, o)
 	}
+	// Of the items that a boost raises, none can come in any more once neither what is left by length nor what is left by popularity can.
+	for i := range r.rules.raised {
+		if len(s.best) == need && r.raisedAtMost(m, i) < s.best[0].Score {
+			break
+		}
+		consider(r.rules.raised[i])
+		consider(r.rules.raisedByPopularity[i])
+	}
 	for reach := need + margin; ; reach *= 4 {
-		s.best = s.best[:0]
-		m.met.Clear()
-		consider := func(item int32) {
-			if m.met.Has(item) || s.skip.Has(item) {
-				return
-			}
-			m.met.Add(item)
-			if len(s.best) < need || r.atMost(m, item) >= s.best[0].Score {
-				s.best = push(s.best, Scored{popular.place[item], r.score(m, item)}, need)
-			}
-		}
-		for _, scored := range r.strange(s, o) {
-			s.best = push(s.best, scored, need)
-		}
-		for _, item := range m.touched {
-			consider(item)
-		}
 		var bound float64 // of the score of what is not considered
 		if m.blend.Factors > 0 {
 			// Of the items that the history does not touch, only those can come in that reach the worst of the answer by their factors
 			// and at most as much popularity as there is.
 			floor := math.Inf(-1)
 			if len(s.best) == need {
-				floor = (s.best[0].Score - m.blend.Popular*popular.scored(popular.order[0]).Score) / m.blend.Factors
+				floor = (s.best[0].Score - mostPopular) / m.blend.Factors
 				floor -= 1e-9 * math.Abs(floor)
 			}
-			m.top = r.index.above(m.top, m.query, reach, s.skip, floor)
+			m.top = r.index.above(m.top, m.query, reach, &s.filter, floor)
 			for _, scored := range m.top {
 				consider(scored.Item)
 			}
@@ -224,18 +235,19 @@ func (r *Recommender) mix(s *scratch, strategy string, o Options) Answer {
 				bound += m.blend.Factors * max(0, floor)
 			}
 		}
-		passed, last := 0, 0.0
-		for _, item := range popular.order {
-			if passed == reach {
-				break
-			}
-			if !s.skip.Has(item) {
+		passed, place := 0, 0
+		for ; place < len(popular.order) && passed < reach; place++ {
+			if item := popular.order[place]; !s.filter.out(item) {
 				consider(item)
-				passed, last = passed+1, popular.scored(item).Score
+				passed++
 			}
 		}
-		all := passed < reach // the list is as long as the catalogue
-		if all || len(s.best) == need && s.best[0].Score >= bound+m.blend.Popular*last {
+		if place == len(popular.order) {
+			return r.mixed(s, strategy, o)
+		}
+		// Nothing else is better than this would be.
+		next := Scored{int32(place), bound + m.blend.Popular*popular.scored(popular.order[place]).Score}
+		if len(s.best) == need && better(s.best[0], next) < 0 {
 			return r.mixed(s, strategy, o)
 		}
 	}
@@ -243,15 +255,16 @@ func (r *Recommender) mix(s *scratch, strategy string, o Options) Answer {
 
 // strange gives the items of a session that are newer than the version, and may be shown all the same: people come back to them.
 func (r *Recommender) strange(s *scratch, o Options) (items []Scored) {
-	if s.mixture.blend.Own == 0 || !o.IncludeSeen {
+	if s.mixture.blend.Own == 0 || !o.IncludeSeen || o.Category != "" {
 		return nil
 	}
 	for _, h := range s.mixture.history {
 		if h.item >= 0 {
 			continue
 		}
-		if id := s.strangers[-1-h.item]; !slices.Contains(o.Exclude, id) && (o.Only == nil || slices.Contains(o.Only, id)) {
-			items = append(items, Scored{h.item, s.mixture.blend.Own * h.own})
+		id := s.strangers[-1-h.item]
+		if r.rules.offers(id) && !slices.Contains(o.Exclude, id) && (o.Only == nil || slices.Contains(o.Only, id)) {
+			items = append(items, Scored{h.item, r.rules.stranger(id, s.mixture.blend.Own*h.own)})
 		}
 	}
 	return items

@@ -87,18 +87,18 @@ func (x *Index) length(item int32) float64 {
 
 func (x *Index) row(p int) []float32 { return x.factors[p*x.rank : (p+1)*x.rank : (p+1)*x.rank] }
 
-// Top replaces dst's contents by the k best items that skip does not hold, best first; fewer if there are fewer. It allocates only
+// Top replaces dst's contents by the k best items that skip does not keep out, best first; fewer if there are fewer. It allocates only
 // if dst's capacity is below k. The query must have the index's rank and finite numbers.
 //
 // Scores are inner products in float64. A float32 product sorts out the items that cannot be among the best: its error is bounded
 // by rank·2⁻²⁴·‖q‖‖y‖ (Higham, Accuracy and Stability of Numerical Algorithms, section 3.1), and only items within that of the
 // k-th best are computed anew.
-func (x *Index) Top(dst []Scored, query []float32, k int, skip *Set) []Scored {
+func (x *Index) Top(dst []Scored, query []float32, k int, skip *Filter) []Scored {
 	return x.above(dst, query, k, skip, math.Inf(-1))
 }
 
 // above is Top among the items whose score is at least floor, which ends the search sooner.
-func (x *Index) above(dst []Scored, query []float32, k int, skip *Set, floor float64) []Scored {
+func (x *Index) above(dst []Scored, query []float32, k int, skip *Filter, floor float64) []Scored {
 	best := dst[:0]
 	if k <= 0 || len(x.order) == 0 {
 		return best
@@ -117,7 +117,7 @@ func (x *Index) above(dst []Scored, query []float32, k int, skip *Set, floor flo
 			}
 			p := start + i
 			candidate := Scored{x.order[p], dot(query, x.row(p))}
-			if candidate.Score < threshold || skip.Has(candidate.Item) {
+			if candidate.Score < threshold || skip.out(candidate.Item) {
 				continue
 			}
 			best = push(best, candidate, k)
@@ -132,8 +132,8 @@ func (x *Index) above(dst []Scored, query []float32, k int, skip *Set, floor flo
 	return best
 }
 
-// TopCosine is Top by the cosine between query and item, which no norm bounds: it looks at every item.
-func (x *Index) TopCosine(dst []Scored, query []float32, k int, skip *Set) []Scored {
+// TopCosine is Top by the cosine between query and item, with the item's boost. No norm bounds it: it looks at every item.
+func (x *Index) TopCosine(dst []Scored, query []float32, k int, skip *Filter) []Scored {
 	best := dst[:0]
 	e := x.errors(query)
 	if k <= 0 || e.queryNorm == 0 || len(x.order) == 0 {
@@ -146,13 +146,13 @@ func (x *Index) TopCosine(dst []Scored, query []float32, k int, skip *Set) []Sco
 		rows := x.multiply(products, query, start, e)
 		for i, rowNorm := range x.norms[start : start+rows] {
 			// threshold·‖y‖ with the norm rounded up is above the true one only if the threshold is positive; the margin covers that.
-			if e.safe && float64(products[i])+3*e.relative*float64(rowNorm)+e.absolute < threshold*e.queryNorm*float64(rowNorm) {
+			p := start + i
+			if e.safe && float64(products[i])+3*e.relative*float64(rowNorm)+e.absolute < threshold*e.queryNorm*float64(rowNorm) && !skip.raised(x.order[p]) {
 				continue
 			}
-			p := start + i
 			row := x.row(p)
-			candidate := Scored{x.order[p], dot(query, row) / e.queryNorm / norm(row)}
-			if candidate.Score < threshold || skip.Has(candidate.Item) {
+			candidate := Scored{x.order[p], skip.boosted(x.order[p], dot(query, row)/e.queryNorm/norm(row))}
+			if candidate.Score < threshold || skip.out(candidate.Item) {
 				continue
 			}
 			best = push(best, candidate, k)

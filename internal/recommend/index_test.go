@@ -87,21 +87,22 @@ func TestTopEqualsBruteForce(t *testing.T) {
 					skip.Add(int32(r.IntN(items)))
 				}
 				for _, k := range []int{1, 2, 10, items / 2, items, items + 7} {
-					got := x.Top(nil, query, k, skip)
+					keep := &Filter{skip: skip}
+					got := x.Top(nil, query, k, keep)
 					if err := same(got, bruteForce(factors, query, k, skip, false), 0); err != nil {
 						t.Fatalf("rank %d, %d items, k %d: %v", rank, items, k, err)
 					}
 					if len(got) > 0 {
 						floor := got[r.IntN(len(got))].Score
 						want := slices.DeleteFunc(slices.Clone(got), func(s Scored) bool { return s.Score < floor })
-						if err := same(x.above(nil, query, k, skip, floor), want, 0); err != nil {
+						if err := same(x.above(nil, query, k, keep, floor), want, 0); err != nil {
 							t.Fatalf("rank %d, %d items, k %d, at least %v: %v", rank, items, k, floor, err)
 						}
 					}
 					if norm(query) == 0 {
 						continue
 					}
-					got = x.TopCosine(nil, query, k, skip)
+					got = x.TopCosine(nil, query, k, keep)
 					if err := same(got, bruteForce(factors, query, k, skip, true), 1e-12); err != nil {
 						t.Fatalf("cosine, rank %d, %d items, k %d: %v", rank, items, k, err)
 					}
@@ -153,7 +154,7 @@ func TestDotIsExactButForRounding(t *testing.T) {
 func TestTopDoesNotAllocate(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	factors := randomFactors(r, "gaussian", 1000, 16)
-	x, skip, dst := NewIndex(factors, 16), NewSet(1000), make([]Scored, 0, 10)
+	x, skip, dst := NewIndex(factors, 16), &Filter{skip: NewSet(1000)}, make([]Scored, 0, 10)
 	if n := testing.AllocsPerRun(100, func() { dst = x.Top(dst, factors[:16], 10, skip) }); n != 0 {
 		t.Errorf("%v allocations per query", n)
 	}
@@ -212,7 +213,7 @@ func BenchmarkTop(b *testing.B) {
 		for _, how := range []struct {
 			name string
 			k    int
-			top  func([]Scored, []float32, int, *Set) []Scored
+			top  func([]Scored, []float32, int, *Filter) []Scored
 		}{{"pruned", 10, x.Top}, {"pruned-top74", 74, x.Top}, {"full-scan", 10, x.scan}} {
 			b.Run(size.name+"/"+how.name, func(b *testing.B) {
 				b.ReportAllocs()
@@ -224,7 +225,7 @@ func BenchmarkTop(b *testing.B) {
 							skip.Add(int32((i*31 + j*7919) % size.items))
 						}
 						q := i % 1000
-						dst = how.top(dst, queries[q*rank:(q+1)*rank], how.k, skip)
+						dst = how.top(dst, queries[q*rank:(q+1)*rank], how.k, &Filter{skip: skip})
 					}
 				})
 				b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "queries/s")
@@ -234,11 +235,11 @@ func BenchmarkTop(b *testing.B) {
 }
 
 // scan looks at every item, with the same product and heap.
-func (x *Index) scan(dst []Scored, query []float32, k int, skip *Set) []Scored {
+func (x *Index) scan(dst []Scored, query []float32, k int, skip *Filter) []Scored {
 	best := dst[:0]
 	threshold := float32(math.Inf(-1))
 	for p := range x.norms {
-		if s := vek32.Dot(query, x.row(p)); s > threshold && !skip.Has(x.order[p]) {
+		if s := vek32.Dot(query, x.row(p)); s > threshold && !skip.out(x.order[p]) {
 			if best = push(best, Scored{x.order[p], float64(s)}, k); len(best) == k {
 				threshold = float32(best[0].Score)
 			}

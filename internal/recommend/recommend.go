@@ -36,8 +36,11 @@ type Recommender struct {
 	index          *Index
 	folder         *Folder
 	popular        map[string]ranking
-	factorless     []int32 // items without factors, most popular first
-	scratches      sync.Pool
+	offered        map[string]ranking // popular, with boosts
+	factorless     []int32            // items without factors, most popular first
+	categories     *model.Categories
+	rules          *rules
+	scratches      *sync.Pool
 }
 
 // Options narrow and cut an answer.
@@ -46,8 +49,9 @@ type Options struct {
 	Offset      int      // how many of the best to pass over
 	IncludeSeen bool     // whether items that the visitor or session has touched may be shown
 	Exclude     []string // items that may not be shown; ids that do not exist are passed over
-	Explain     bool     // whether each item is to say what carries its score
 	Only        []string // the only items that may be shown, if not nil
+	Category    string   // a category that items must be in or below, if not empty; where there is none of that id, no item is
+	Explain     bool     // whether each item is to say what carries its score
 }
 
 // Item is one recommended item.
@@ -71,8 +75,11 @@ type Click struct {
 
 // scratch is what a request needs while it is worked on.
 type scratch struct {
-	skip      *Set
-	only      *Set
+	filter    Filter
+	skip      *Set    // the filter's
+	only      *Set    // likewise
+	list      []int32 // items that a request names
+	kept      []int32 // those of few that may be shown
 	query     []float32
 	pairs     []Pair
 	best      []Scored
@@ -85,7 +92,7 @@ type scratch struct {
 func New(v *model.Version) *Recommender {
 	p := v.Manifest.Parameters
 	r := &Recommender{visitors: v.Visitors, items: v.Items, visitorFactors: v.Factors.Visitors, seen: v.Seen, near: v.Near, recent: v.Recent, weights: p.EventWeights,
-		index: NewIndex(v.Factors.Items, v.Factors.Rank), popular: map[string]ranking{}}
+		index: NewIndex(v.Factors.Items, v.Factors.Rank), popular: map[string]ranking{}, categories: &v.Categories, rules: &rules{}}
 	r.blends = model.Blends{Session: p.Blends.Session.Or(model.ByFactors), VisitorNew: p.Blends.VisitorNew.Or(model.ByFactors),
 		VisitorAll: p.Blends.VisitorAll.Or(model.ByFactors)}
 	r.folder = NewFolder(r.index, p.Alpha, p.RegParam)
@@ -97,18 +104,18 @@ func New(v *model.Version) *Recommender {
 			r.factorless = append(r.factorless, item)
 		}
 	}
-	r.scratches.New = func() any {
+	r.offered = r.popular
+	r.scratches = &sync.Pool{New: func() any {
 		return &scratch{skip: NewSet(r.items.Len()), only: NewSet(r.items.Len()), query: make([]float32, r.index.rank), mixture: newMixture(r.items.Len())}
-	}
+	}}
 	return r
 }
 
 // With returns a recommender that differs only in its blends.
 func (r *Recommender) With(b model.Blends) *Recommender {
-	other := &Recommender{visitors: r.visitors, items: r.items, visitorFactors: r.visitorFactors, seen: r.seen, near: r.near, recent: r.recent, blends: b,
-		weights: r.weights, index: r.index, folder: r.folder, popular: r.popular, factorless: r.factorless}
-	other.scratches.New = r.scratches.New
-	return other
+	other := *r
+	other.blends = b
+	return &other
 }
 
 // Visitor answers for a visitor by his history: by factors, learned or folded in, and by what else the version's blend weighs; for
@@ -231,20 +238,7 @@ func (r *Recommender) Similar(id string, o Options) (Answer, bool) {
 	if query == nil {
 		return r.byPopularity(s, model.PopularAll, o), true
 	}
-	need := o.Offset + o.Limit
-	if o.Only == nil {
-		s.best = r.index.TopCosine(s.best, query, need, s.skip)
-	} else {
-		s.best = s.best[:0]
-		queryNorm := norm(query)
-		for _, item := range r.eligible(s, o.Only) {
-			if row := r.index.Vector(item); row != nil {
-				s.best = append(s.best, Scored{item, dot(query, row) / queryNorm / norm(row)})
-			}
-		}
-		slices.SortFunc(s.best, better)
-	}
-	return r.complete(s, StrategySimilar, o), true
+	return r.byCosine(s, query, o), true
 }
 
 // Popular answers with what everybody wants, counting one kind of event or model.PopularAll. It reports false if the version has
@@ -268,51 +262,21 @@ func (r *Recommender) HasPopular(event string) bool {
 func (r *Recommender) Visitors() int { return r.visitors.Len() }
 func (r *Recommender) Items() int    { return r.items.Len() }
 
-// begin takes room for a request and puts the excluded items into its skip set.
+// begin takes room for a request and sets up its filter.
 func (r *Recommender) begin(o Options) *scratch {
 	s := r.scratches.Get().(*scratch)
-	s.skip.Clear()
-	s.only.Clear()
 	s.pairs, s.clicks, s.strangers = s.pairs[:0], s.clicks[:0], s.strangers[:0]
 	s.mixture.clear()
-	for _, id := range o.Exclude {
-		if item, known := r.items.Number(id); known {
-			s.skip.Add(item)
-		}
-	}
+	r.filter(s, o)
 	return s
-}
-
-// complete makes an answer of s.best, the best items that have factors, and of the items that have none, whose score is 0: these
-// go before the first negative score.
-func (r *Recommender) complete(s *scratch, strategy string, o Options) Answer {
-	need := o.Offset + o.Limit
-	positive := len(s.best)
-	for positive > 0 && s.best[positive-1].Score < 0 {
-		positive--
-	}
-	if positive < need {
-		var fill []Scored
-		for _, item := range r.factorless {
-			if positive+len(fill) == need {
-				break
-			}
-			if !s.skip.Has(item) && (o.Only == nil || s.only.Has(item)) {
-				fill = append(fill, Scored{Item: item})
-			}
-		}
-		s.best = slices.Insert(s.best, positive, fill...)
-	}
-	return r.answer(s, strategy, s.best, o)
 }
 
 // byPopularity ranks by a list of popular items, then by number.
 func (r *Recommender) byPopularity(s *scratch, event string, o Options) Answer {
-	list := r.popular[event]
+	list := r.offered[event]
 	need := o.Offset + o.Limit
 	s.best = s.best[:0]
-	if o.Only != nil {
-		items := r.eligible(s, o.Only)
+	if items, ok := r.listed(s, o); ok {
 		slices.SortFunc(items, func(a, b int32) int { return int(list.place[a]) - int(list.place[b]) })
 		for _, item := range items {
 			s.best = append(s.best, list.scored(item))
@@ -323,23 +287,11 @@ func (r *Recommender) byPopularity(s *scratch, event string, o Options) Answer {
 		if len(s.best) == need {
 			break
 		}
-		if !s.skip.Has(item) {
+		if !s.filter.out(item) {
 			s.best = append(s.best, list.scored(item))
 		}
 	}
 	return r.answer(s, StrategyPopular, s.best, o)
-}
-
-// eligible returns the numbers of the only items that may be shown, each once, and puts them into the only set.
-func (r *Recommender) eligible(s *scratch, only []string) []int32 {
-	items := make([]int32, 0, len(only))
-	for _, id := range only {
-		if item, known := r.items.Number(id); known && !s.skip.Has(item) && !s.only.Has(item) {
-			s.only.Add(item)
-			items = append(items, item)
-		}
-	}
-	return items
 }
 
 // answer cuts the page out of the ranked items and names them.

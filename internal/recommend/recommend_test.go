@@ -165,13 +165,12 @@ func TestAnswersEqualAReference(t *testing.T) {
 		if round%4 > 0 { // the rest ranks by factors alone
 			spec.Blends.VisitorNew, spec.Blends.VisitorAll = randomBlend(random), randomBlend(random)
 		}
-		r := load(t, spec)
-		pick := func() (ids []string) {
-			for range random.IntN(len(spec.Items) + 1) {
-				ids = append(ids, spec.Items[random.IntN(len(spec.Items))])
-			}
-			return ids
+		r, shop := load(t, spec), recommend.Rules{}
+		if round%2 > 0 {
+			shop = randomRules(random, spec)
+			r = r.WithRules(shop)
 		}
+		pick := func() (ids []string) { return some(random, spec.Items) }
 		for v, id := range spec.Visitors {
 			o := recommend.Options{Limit: 1 + random.IntN(20), Offset: random.IntN(20), IncludeSeen: random.IntN(2) == 0}
 			if random.IntN(2) == 0 {
@@ -180,11 +179,14 @@ func TestAnswersEqualAReference(t *testing.T) {
 			if random.IntN(3) == 0 {
 				o.Only = append(pick(), "nothing")
 			}
+			if random.IntN(3) == 0 {
+				o.Category = fmt.Sprint("c", random.IntN(len(spec.Parents)+1))
+			}
 			if spec.VisitorFactors[v] == nil || r.Visitor(id, o).Strategy == recommend.StrategyPopular {
 				continue // the reference does not fold in
 			}
 			got := r.Visitor(id, o).Items
-			want := reference(spec, v, o)
+			want := reference(spec, shop, v, o)
 			if len(got) != len(want) {
 				t.Fatalf("%+v: %d items, want %d", o, len(got), len(want))
 			}
@@ -210,7 +212,7 @@ func randomBlend(random *rand.Rand) model.Blend {
 }
 
 // reference ranks by the blend's formula, with plain loops over the whole catalogue.
-func reference(spec modeltest.Spec, visitor int, o recommend.Options) []recommend.Item {
+func reference(spec modeltest.Spec, shop recommend.Rules, visitor int, o recommend.Options) []recommend.Item {
 	n := len(spec.Items)
 	var factors, nearness, recent, own, popular, place = make([]float64, n), make([]float64, n), make([]float64, n), make([]float64, n), make([]float64, n), make([]int, n)
 	number := map[string]int{}
@@ -252,11 +254,11 @@ func reference(spec modeltest.Spec, visitor int, o recommend.Options) []recommen
 	var all []candidate
 	for i, id := range spec.Items {
 		touched := slices.ContainsFunc(seen, func(p modeltest.Pair) bool { return p.Item == id })
-		if touched && !o.IncludeSeen || slices.Contains(o.Exclude, id) || o.Only != nil && !slices.Contains(o.Only, id) {
+		if touched && !o.IncludeSeen || !eligible(spec, shop, o, id) {
 			continue
 		}
 		score := b.Factors*share(factors, i) + b.Neighbours*share(nearness, i) + b.Recent*share(recent, i) + b.Own*share(own, i) + b.Popular*share(popular, i)
-		all = append(all, candidate{recommend.Item{ID: id, Score: score}, place[i]})
+		all = append(all, candidate{recommend.Item{ID: id, Score: boost(spec, shop, id, score)}, place[i]})
 	}
 	slices.SortFunc(all, func(a, b candidate) int { return cmp.Or(cmp.Compare(b.Score, a.Score), a.place-b.place) })
 	var page []recommend.Item

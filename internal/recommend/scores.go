@@ -20,7 +20,7 @@ func (r *Recommender) Scores(visitorID string, itemIDs []string) (strategy strin
 	if s.mixture.silent() {
 		strategy = StrategyPopular
 	}
-	popular := r.popular[model.PopularAll]
+	popular := r.offered[model.PopularAll]
 	scores = make([]ItemScore, len(itemIDs))
 	for i, id := range itemIDs {
 		item, known := r.items.Number(id)

@@ -50,6 +50,7 @@ func (r *Recommender) signals(s *scratch, decays []float64, includeSeen bool, we
 	m := &s.mixture
 	var out Signals
 	popular := r.popular[model.PopularAll]
+	s.only.Clear()
 	add := func(item int32) {
 		if !s.only.Has(item) && !s.skip.Has(item) { // the only set serves to meet each item once
 			s.only.Add(item)
@@ -72,7 +73,7 @@ func (r *Recommender) signals(s *scratch, decays []float64, includeSeen bool, we
 			}
 			out.Strangers = slices.Clone(s.strangers)
 			if m.blend.Factors > 0 {
-				m.top = r.index.Top(m.top, m.query, candidates, s.skip)
+				m.top = r.index.Top(m.top, m.query, candidates, &s.filter)
 				for _, scored := range m.top {
 					add(scored.Item)
 				}
