@@ -79,11 +79,13 @@ type Counts struct {
 	FactorsItems int64 `json:"items_with_factors"`
 }
 
-// DataRange is the time from the first event to the last, and where the hold-out began.
+// DataRange is the time from the first event to the last, where the hold-out began, and which batch files the events are from.
 type DataRange struct {
-	From         time.Time `json:"from"`
-	To           time.Time `json:"to"`
-	HoldoutStart time.Time `json:"holdout_start"`
+	From          time.Time `json:"from"`
+	To            time.Time `json:"to"`
+	HoldoutStart  time.Time `json:"holdout_start"`
+	BatchFiles    []string  `json:"batch_files,omitempty"`     // names, in order
+	BadBatchFiles []string  `json:"bad_batch_files,omitempty"` // names of those that were passed over, for they were damaged
 }
 
 // Measurement is one recommender's quality on the hold-out: means over visitors, each with a 95 % bootstrap interval.

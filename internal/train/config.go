@@ -31,6 +31,9 @@ type Config struct {
 	MinItems     int     // distinct items that a visitor needs for factors of his own
 	Holdout      float64 // share of the events, the latest ones, that the evaluation keeps back
 
+	Recompute      bool // read every batch file again, not only the new ones
+	SkipBadBatches bool // go on without damaged batch files
+
 	Log logging.Config
 }
 
@@ -53,6 +56,8 @@ func (c *Config) Declare(s *config.Set) {
 	s.Float64Var(&c.PopularDays, "popular-half-life-days", 7, "days after which an event counts half for popularity")
 	s.IntVar(&c.MinItems, "min-items", 2, "distinct items that a visitor needs for factors of his own; others are folded in when asked for")
 	s.Float64Var(&c.Holdout, "holdout", 0.1, "`share` of the events, the latest, that the evaluation keeps back")
+	s.BoolVar(&c.Recompute, "recompute", false, "read every batch file again, not only those that have come since the last training")
+	s.BoolVar(&c.SkipBadBatches, "skip-bad-batches", false, "go on without batch files that are damaged, naming them here and in the manifest")
 	c.Log.Declare(s)
 }
 

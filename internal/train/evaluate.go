@@ -17,6 +17,7 @@ import (
 	"cartwheel/internal/recommend"
 	"cartwheel/internal/spark"
 
+	"github.com/apache/spark-connect-go/v40/spark/sql"
 	"github.com/parquet-go/parquet-go"
 )
 
@@ -166,11 +167,7 @@ func ids(a recommend.Answer) []string {
 }
 
 // measure trains on the events before holdFrom and asks the model about those after.
-func (j *job) measure(ctx context.Context, m *model.Manifest, holdFrom int64) (map[string]model.Measurement, error) {
-	events, err := j.load(eventsDir)
-	if err != nil {
-		return nil, err
-	}
+func (j *job) measure(ctx context.Context, m *model.Manifest, events sql.DataFrame, holdFrom int64) (map[string]model.Measurement, error) {
 	earlier, err := events.Where(ctx, fmt.Sprintf("timestamp < %d", holdFrom))
 	if err != nil {
 		return nil, fmt.Errorf("splitting the events: %w", spark.Explain(err))

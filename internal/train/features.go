@@ -7,55 +7,12 @@ import (
 	"time"
 
 	"cartwheel/internal/event"
-	"cartwheel/internal/spark"
 
 	"github.com/apache/spark-connect-go/v40/spark/sql"
 	"github.com/apache/spark-connect-go/v40/spark/sql/column"
 	"github.com/apache/spark-connect-go/v40/spark/sql/functions"
 	"github.com/apache/spark-connect-go/v40/spark/sql/utils"
 )
-
-const batchSchema = "timestamp BIGINT, visitorid STRING, event STRING, itemid STRING, transactionid STRING, eventid STRING"
-
-// readBatches returns the rows of all batch files under dir, as the cluster sees it. spark-connect-go's reader takes no schema, so
-// the table is declared in SQL. A file that does not fit the schema ends the training with its name, it is never dropped in silence.
-func readBatches(ctx context.Context, s *spark.Session, dir string) (sql.DataFrame, error) {
-	_, err := s.Sql(ctx, fmt.Sprintf(`CREATE OR REPLACE TEMPORARY VIEW batches (%s) USING csv
-		OPTIONS (path %s, header 'true', enforceSchema 'false', mode 'FAILFAST', escape '"', encoding 'UTF-8')`,
-		batchSchema, literal(dir+"/batch_*.csv")))
-	if err != nil {
-		return nil, fmt.Errorf("opening the batch files in %s: %w (the Spark cluster must see them there; SPARK_DATA_DIR or --spark-data-dir names the folder as it sees it)",
-			dir, spark.Explain(err))
-	}
-	return s.Table("batches")
-}
-
-// dropRepeats keeps one row for each eventid: delivery repeats an event whole, so any of its rows will do. The column "rows" counts them.
-func dropRepeats(ctx context.Context, batches sql.DataFrame) (sql.DataFrame, error) {
-	return batches.GroupBy(col("eventid")).Agg(ctx,
-		expr("first(timestamp)", "timestamp"), expr("first(visitorid)", "visitorid"), expr("first(event)", "event"),
-		expr("first(itemid)", "itemid"), expr("count(*)", "rows"))
-}
-
-// eventStats is one pass over the clean events.
-type eventStats struct {
-	rows, events       int64
-	from, to, holdFrom int64 // Unix ms; holdFrom is where the latest share of the events begins
-}
-
-func statsOf(ctx context.Context, events sql.DataFrame, holdout float64) (eventStats, error) {
-	df, err := events.SelectExpr(ctx, "CAST(coalesce(sum(rows), 0) AS BIGINT) rows", "count(*) events", "coalesce(min(timestamp), 0) from",
-		"coalesce(max(timestamp), 0) to", fmt.Sprintf("CAST(coalesce(percentile(timestamp, %g), 0) AS BIGINT) hold", 1-holdout))
-	if err != nil {
-		return eventStats{}, spark.Explain(err)
-	}
-	row, err := df.First(ctx)
-	if err != nil {
-		return eventStats{}, spark.Explain(err)
-	}
-	n := func(name string) int64 { v, _ := row.Value(name).(int64); return v }
-	return eventStats{rows: n("rows"), events: n("events"), from: n("from"), to: n("to"), holdFrom: n("hold")}, nil
-}
 
 // number gives the values of a column dense numbers from 0, the most frequent first: columns id (int) and the column itself.
 func number(ctx context.Context, events sql.DataFrame, name string) (sql.DataFrame, error) {
@@ -159,11 +116,6 @@ func weightSQL(weights Weights) string {
 
 func decaySQL(halfLifeDays float64, now int64) string {
 	return fmt.Sprintf("pow(2D, (timestamp - %d) / %gD)", now, halfLifeDays*dayMS)
-}
-
-// literal writes a string for Spark SQL.
-func literal(s string) string {
-	return "'" + strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(s) + "'"
 }
 
 func col(name string) column.Column { return functions.Col(name) }

@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"cartwheel/internal/config"
+	"cartwheel/internal/features"
 	"cartwheel/internal/model"
 	"cartwheel/internal/spark"
 	"cartwheel/internal/sparkml"
@@ -59,6 +60,7 @@ func Main(ctx context.Context, args []string, getenv func(string) string, stdout
 // job is one training under way.
 type job struct {
 	Config
+	log     *slog.Logger
 	session *spark.Session
 	steps   *Steps
 	staging *model.Staging
@@ -70,12 +72,13 @@ func Run(ctx context.Context, c Config, log *slog.Logger, steps *Steps) (*model.
 	if err := c.resolve(); err != nil {
 		return nil, err
 	}
-	files, err := filepath.Glob(filepath.Join(c.DataDir, "processed_batches", "batch_*.csv"))
+	batches := filepath.Join(c.DataDir, features.BatchesDir)
+	files, err := filepath.Glob(filepath.Join(batches, "batch_*.csv"))
 	if err != nil {
 		return nil, fmt.Errorf("listing the batch files: %w", err)
 	}
 	if len(files) == 0 {
-		return nil, fmt.Errorf("%w: no batch files in %s (the producer and the consumer make them)", ErrNoData, filepath.Join(c.DataDir, "processed_batches"))
+		return nil, fmt.Errorf("%w: no batch files in %s (the producer and the consumer make them)", ErrNoData, batches)
 	}
 	models := filepath.Join(c.DataDir, "models")
 	unlock, err := model.Lock(models)
@@ -100,8 +103,8 @@ func Run(ctx context.Context, c Config, log *slog.Logger, steps *Steps) (*model.
 	}
 	defer staging.Abort()
 
-	j := &job{Config: c, session: session, steps: steps, staging: staging}
-	m, err := j.train(ctx, len(files))
+	j := &job{Config: c, log: log, session: session, steps: steps, staging: staging}
+	m, err := j.train(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -117,18 +120,25 @@ func Run(ctx context.Context, c Config, log *slog.Logger, steps *Steps) (*model.
 
 // Folders inside the staging folder that the version does not keep.
 const (
-	eventsDir   = ".events"
 	holdoutDir  = ".holdout"
 	measuredDir = ".measured"
 )
 
-func (j *job) train(ctx context.Context, files int) (*model.Manifest, error) {
+func (j *job) train(ctx context.Context) (*model.Manifest, error) {
 	if err := j.fitToCluster(ctx); err != nil {
 		return nil, err
 	}
-	var stats eventStats
-	err := j.steps.Do(ctx, fmt.Sprintf("reading %d batch files", files), func(ctx context.Context) (err error) {
-		stats, err = j.readEvents(ctx)
+	var events *features.Snapshot
+	var times span
+	var holdFrom int64
+	err := j.steps.Do(ctx, "reading the batch files", func(ctx context.Context) (err error) {
+		if events, err = j.readEvents(ctx); err != nil {
+			return err
+		}
+		if times, err = spanOf(ctx, events.Events); err != nil {
+			return err
+		}
+		holdFrom, err = splitAt(ctx, events.Events, j.Holdout)
 		return err
 	})
 	if err != nil {
@@ -141,21 +151,17 @@ func (j *job) train(ctx context.Context, files int) (*model.Manifest, error) {
 			HalfLifeDays: j.HalfLifeDays, HoldoutShare: j.Holdout, PopularHalfLife: j.PopularDays, MinItems: j.MinItems,
 			NeighbourHalfLife: longHalfLife, RecentHalfLife: shortHalfLife, Blends: defaultBlends,
 		},
-		Data: model.DataRange{From: ms(stats.from), To: ms(stats.to), HoldoutStart: ms(stats.holdFrom)},
+		Data: model.DataRange{From: ms(times.from), To: ms(times.to), HoldoutStart: ms(holdFrom), BatchFiles: events.Files, BadBatchFiles: events.Bad},
 	}
-	if m.Metrics, err = j.measure(ctx, m, stats.holdFrom); err != nil {
+	if m.Metrics, err = j.measure(ctx, m, events.Events, holdFrom); err != nil {
 		return nil, err
 	}
 
-	events, err := j.load(eventsDir)
-	if err != nil {
+	if m.Counts, err = j.build(ctx, events.Events, "", "everything"); err != nil {
 		return nil, err
 	}
-	if m.Counts, err = j.build(ctx, events, "", "everything"); err != nil {
-		return nil, err
-	}
-	m.Counts.BatchFiles, m.Counts.RowsRead, m.Counts.Repeats = files, stats.rows, stats.rows-stats.events
-	for _, dir := range []string{eventsDir, holdoutDir, measuredDir} {
+	m.Counts.BatchFiles, m.Counts.RowsRead, m.Counts.Repeats = len(events.Files), events.Rows, events.Rows-events.Count
+	for _, dir := range []string{holdoutDir, measuredDir} {
 		if err := os.RemoveAll(filepath.Join(j.staging.Dir, dir)); err != nil {
 			return nil, fmt.Errorf("clearing the staging folder: %w", err)
 		}
@@ -187,34 +193,6 @@ func (j *job) fitToCluster(ctx context.Context) error {
 	return nil
 }
 
-// readEvents reads the batch files once and keeps the clean events as Parquet for what follows, so that a file that the consumer
-// publishes meanwhile cannot make two steps see different data.
-func (j *job) readEvents(ctx context.Context) (eventStats, error) {
-	batches, err := readBatches(ctx, j.session, path.Join(j.SparkDataDir, "processed_batches"))
-	if err != nil {
-		return eventStats{}, err
-	}
-	clean, err := dropRepeats(ctx, batches)
-	if err != nil {
-		return eventStats{}, err
-	}
-	if err := j.save(ctx, clean, eventsDir); err != nil {
-		return eventStats{}, err
-	}
-	events, err := j.load(eventsDir)
-	if err != nil {
-		return eventStats{}, err
-	}
-	stats, err := statsOf(ctx, events, j.Holdout)
-	if err != nil {
-		return eventStats{}, fmt.Errorf("counting events: %w", err)
-	}
-	if stats.events == 0 {
-		return eventStats{}, fmt.Errorf("%w: the batch files hold no events", ErrNoData)
-	}
-	return stats, nil
-}
-
 // build makes the tables and the model of a version from events, in the staging folder's subfolder dir. what names the events.
 func (j *job) build(ctx context.Context, events sql.DataFrame, dir, what string) (counts model.Counts, err error) {
 	err = j.steps.Do(ctx, "features of "+what, func(ctx context.Context) error {
@@ -238,11 +216,11 @@ const (
 )
 
 func (j *job) buildTables(ctx context.Context, events sql.DataFrame, dir string) (counts model.Counts, err error) {
-	stats, err := statsOf(ctx, events, j.Holdout)
+	times, err := spanOf(ctx, events)
 	if err != nil {
-		return counts, fmt.Errorf("counting events: %w", err)
+		return counts, err
 	}
-	counts.Events = stats.events
+	counts.Events = times.events
 	ids := map[string]sql.DataFrame{}
 	for table, column := range map[string]string{"visitors": "visitorid", "items": "itemid"} {
 		numbered, err := number(ctx, events, column)
@@ -260,7 +238,7 @@ func (j *job) buildTables(ctx context.Context, events sql.DataFrame, dir string)
 	if numbered, err = j.keep(ctx, numbered, path.Join(dir, numberedDir)); err != nil {
 		return counts, err
 	}
-	all, err := pairs(ctx, numbered, j.EventWeights, j.HalfLifeDays, stats.to)
+	all, err := pairs(ctx, numbered, j.EventWeights, j.HalfLifeDays, times.to)
 	if err != nil {
 		return counts, fmt.Errorf("summing strengths: %w", spark.Explain(err))
 	}
@@ -268,8 +246,8 @@ func (j *job) buildTables(ctx context.Context, events sql.DataFrame, dir string)
 		return counts, err
 	}
 	for table, make := range map[string]func() (sql.DataFrame, error){
-		"seen":    func() (sql.DataFrame, error) { return seen(ctx, all, stats.to) },
-		"popular": func() (sql.DataFrame, error) { return popular(ctx, numbered, j.EventWeights, j.PopularDays, stats.to) },
+		"seen":    func() (sql.DataFrame, error) { return seen(ctx, all, times.to) },
+		"popular": func() (sql.DataFrame, error) { return popular(ctx, numbered, j.EventWeights, j.PopularDays, times.to) },
 	} {
 		df, err := make()
 		if err != nil {
@@ -279,7 +257,7 @@ func (j *job) buildTables(ctx context.Context, events sql.DataFrame, dir string)
 			return counts, err
 		}
 	}
-	if err := j.buildNeighbours(ctx, numbered, dir, stats.to); err != nil {
+	if err := j.buildNeighbours(ctx, numbered, dir, times.to); err != nil {
 		return counts, err
 	}
 	for _, c := range []struct {

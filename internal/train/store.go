@@ -1,0 +1,56 @@
+package train
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+
+	"cartwheel/internal/features"
+	"cartwheel/internal/spark"
+
+	"github.com/apache/spark-connect-go/v40/spark/sql"
+)
+
+// readEvents brings the store of events up to date. What it returns stays as it is for this training, whatever the consumer publishes
+// meanwhile.
+func (j *job) readEvents(ctx context.Context) (*features.Snapshot, error) {
+	store := features.Store{Session: j.session, DataDir: j.DataDir, SparkDataDir: j.SparkDataDir, Log: j.log}
+	events, err := store.Update(ctx, features.StoreOptions{Recompute: j.Recompute, SkipBad: j.SkipBadBatches})
+	if err != nil {
+		return nil, err
+	}
+	if events.Count == 0 {
+		return nil, fmt.Errorf("%w: the batch files in %s hold no events", ErrNoData, filepath.Join(j.DataDir, features.BatchesDir))
+	}
+	return events, nil
+}
+
+// span is how many events there are, and from when to when (Unix ms).
+type span struct{ events, from, to int64 }
+
+func spanOf(ctx context.Context, events sql.DataFrame) (span, error) {
+	df, err := events.SelectExpr(ctx, "count(*) events", "coalesce(min(timestamp), 0) from", "coalesce(max(timestamp), 0) to")
+	if err != nil {
+		return span{}, fmt.Errorf("counting events: %w", spark.Explain(err))
+	}
+	row, err := df.First(ctx)
+	if err != nil {
+		return span{}, fmt.Errorf("counting events: %w", spark.Explain(err))
+	}
+	n := func(name string) int64 { v, _ := row.Value(name).(int64); return v }
+	return span{n("events"), n("from"), n("to")}, nil
+}
+
+// splitAt is when the latest share of the events begins (Unix ms).
+func splitAt(ctx context.Context, events sql.DataFrame, share float64) (int64, error) {
+	df, err := events.SelectExpr(ctx, fmt.Sprintf("CAST(percentile(timestamp, %g) AS BIGINT) at", 1-share))
+	if err != nil {
+		return 0, fmt.Errorf("finding the latest events: %w", spark.Explain(err))
+	}
+	row, err := df.First(ctx)
+	if err != nil {
+		return 0, fmt.Errorf("finding the latest events: %w", spark.Explain(err))
+	}
+	at, _ := row.Value("at").(int64)
+	return at, nil
+}
