@@ -96,7 +96,7 @@ func TestContract(t *testing.T) {
 	const visitor, session = "/v1/visitors/anna/recommendations", "/v1/sessions/recommendations"
 	for _, path := range []string{visitor, visitor + "?limit=100&offset=10000&seen=include&exclude=a1,b1&only=a1,a2", "/v1/visitors/nobody/recommendations",
 		"/v1/items/popular", "/v1/items/popular?event=view&limit=3&only=a1", "/v1/items/a1/similar", "/v1/items/a1/similar?by=factors&offset=2", "/v1/items/b1/similar?by=visits", "/v1/items/nothing/similar",
-		visitor + "?explain=true", "/v1/visitors/nobody/recommendations?explain=true", "/v1/models", "/v1/models/v1", "/v1/models/nothing", "/healthz", "/readyz", "/metrics", "/openapi.yaml"} {
+		visitor + "?explain=true", visitor + "?category=b", "/v1/items/popular?category=nowhere", "/v1/visitors/nobody/recommendations?explain=true", "/v1/models", "/v1/models/v1", "/v1/models/nothing", "/healthz", "/readyz", "/metrics", "/openapi.yaml"} {
 		c.check(t, p, true, "GET", path, "")
 	}
 	for _, body := range []string{`{"items":["a1",7]}`, `{"items":[]}`, `{"events":[{"itemid":"a1"},{"itemid":9,"event":"transaction","timestamp":1433221332117}]}`} {

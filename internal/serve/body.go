@@ -36,7 +36,7 @@ func readJSON(c *gin.Context, into any) bool {
 		fail(c, http.StatusBadRequest, "", fmt.Sprintf("the body broke off: %v", err))
 	default:
 		if bad := decodeJSON(data, into); bad != nil {
-			fail(c, http.StatusBadRequest, bad.field, bad.detail)
+			refuse(c, bad)
 			return false
 		}
 		return true
@@ -46,7 +46,7 @@ func readJSON(c *gin.Context, into any) bool {
 
 func decodeJSON(data []byte, into any) *badField {
 	if !utf8.Valid(data) {
-		return &badField{"", "the body is not valid UTF-8"}
+		return &badField{detail: "the body is not valid UTF-8"}
 	}
 	d := json.NewDecoder(bytes.NewReader(data))
 	d.DisallowUnknownFields()
@@ -54,19 +54,19 @@ func decodeJSON(data []byte, into any) *badField {
 		var wrongType *json.UnmarshalTypeError
 		switch {
 		case errors.As(err, &wrongType):
-			return &badField{wrongType.Field, fmt.Sprintf("the body's %s is a %s, which does not fit there", wrongType.Field, wrongType.Value)}
+			return &badField{field: wrongType.Field, detail: fmt.Sprintf("the body's %s is a %s, which does not fit there", wrongType.Field, wrongType.Value)}
 		case errors.Is(err, io.EOF):
-			return &badField{"", "the body is empty"}
+			return &badField{detail: "the body is empty"}
 		case errors.Is(err, io.ErrUnexpectedEOF):
-			return &badField{"", "the body is JSON that breaks off"}
+			return &badField{detail: "the body is JSON that breaks off"}
 		}
-		return &badField{"", fmt.Sprintf("the body cannot be read: %v", err)}
+		return &badField{detail: fmt.Sprintf("the body cannot be read: %v", err)}
 	}
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return &badField{"", "the body goes on after its JSON value"}
+		return &badField{detail: "the body goes on after its JSON value"}
 	}
 	if name, twice := repeated(json.NewDecoder(bytes.NewReader(data))); twice {
-		return &badField{name, fmt.Sprintf("the body has the member %s twice", show(name))}
+		return &badField{field: name, detail: fmt.Sprintf("the body has the member %s twice", show(name))}
 	}
 	return nil
 }

@@ -19,10 +19,11 @@ import (
 
 // served is a version in use. Requests take it once and keep it to their end, so that none mixes two versions.
 type served struct {
-	*recommend.Recommender
-	version  string
-	manifest *model.Manifest
-	loading  time.Duration
+	*recommend.Recommender // by the shop's rules
+	plain                  *recommend.Recommender
+	version                string
+	manifest               *model.Manifest
+	loading                time.Duration
 }
 
 // champion follows LATEST: it loads the version that is named there beside the one in use, and swaps when all of it is sound.
@@ -30,6 +31,7 @@ type champion struct {
 	dir     string
 	log     *slog.Logger
 	metrics *metrics
+	shop    *catalogue // what holds for every version
 	current atomic.Pointer[served]
 	fault   atomic.Pointer[string] // why the champion is not served, for people who ask /readyz
 	mu      sync.Mutex             // one change of champion at a time
@@ -48,6 +50,7 @@ func (c *champion) watch(ctx context.Context, every time.Duration) {
 	tick := time.NewTicker(every)
 	defer tick.Stop()
 	for {
+		c.checkRules()
 		c.check()
 		select {
 		case <-ctx.Done():
@@ -97,6 +100,20 @@ func (c *champion) check() {
 	c.log.Error("champion refused", "version", name, "error", err, "serving", serving)
 }
 
+// checkRules brings what is served to the rules that the shop's files hold now.
+func (c *champion) checkRules() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.shop.check() {
+		return
+	}
+	if now := c.current.Load(); now != nil {
+		next := *now
+		next.Recommender = now.plain.WithRules(c.shop.rules)
+		c.current.Store(&next)
+	}
+}
+
 // activate makes a version the champion: served here first, so that LATEST never names what no server would serve. It returns
 // what was served before.
 func (c *champion) activate(name string) (previous *string, err error) {
@@ -126,7 +143,8 @@ func (c *champion) load(name string) (*served, error) {
 	if err != nil {
 		return nil, err
 	}
-	next := &served{Recommender: recommend.New(v), version: name, manifest: v.Manifest}
+	next := &served{plain: recommend.New(v), version: name, manifest: v.Manifest}
+	next.Recommender = next.plain.WithRules(c.shop.rules)
 	next.loading = time.Since(begun)
 	return next, nil
 }

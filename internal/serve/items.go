@@ -13,9 +13,9 @@ import (
 
 // popularItems answers GET /v1/items/popular.
 func popularItems(c *gin.Context, v *served) {
-	values, bad := query(c, "event", "limit", "offset", "exclude", "only")
+	values, bad := query(c, "event", "limit", "offset", "exclude", "only", "category")
 	if bad == nil {
-		o, wrong := listOptions(values, true)
+		o, wrong := v.listOptions(values, true)
 		if bad = wrong; bad == nil {
 			kind := model.PopularAll
 			if values.Has("event") {
@@ -26,10 +26,10 @@ func popularItems(c *gin.Context, v *served) {
 				answerItems(c, v, a)
 				return
 			}
-			bad = &badField{"event", fmt.Sprintf("event is %s, but this version counts %s", show(kind), strings.Join(v.kinds(), ", "))}
+			bad = &badField{field: "event", detail: fmt.Sprintf("event is %s, but this version counts %s", show(kind), strings.Join(v.kinds(), ", "))}
 		}
 	}
-	fail(c, http.StatusBadRequest, bad.field, bad.detail)
+	refuse(c, bad)
 }
 
 // kinds lists the lists of popular items that the version has.
@@ -49,9 +49,9 @@ func similarItems(c *gin.Context, v *served) {
 	if !ok {
 		return
 	}
-	values, bad := query(c, "by", "limit", "offset", "exclude", "only")
+	values, bad := query(c, "by", "limit", "offset", "exclude", "only", "category")
 	if bad == nil {
-		o, wrong := listOptions(values, true)
+		o, wrong := v.listOptions(values, true)
 		by := "visits"
 		if values.Has("by") {
 			by = values.Get("by")
@@ -64,7 +64,7 @@ func similarItems(c *gin.Context, v *served) {
 		case wrong != nil:
 			bad = wrong
 		case by != "visits" && by != "factors":
-			bad = &badField{"by", fmt.Sprintf("by is %s, not visits or factors", show(by))}
+			bad = &badField{field: "by", detail: fmt.Sprintf("by is %s, not visits or factors", show(by))}
 		default:
 			a, known := similar(id, o)
 			if !known {
@@ -75,5 +75,5 @@ func similarItems(c *gin.Context, v *served) {
 			return
 		}
 	}
-	fail(c, http.StatusBadRequest, bad.field, bad.detail)
+	refuse(c, bad)
 }

@@ -21,6 +21,8 @@ type metrics struct {
 	seconds  prometheus.Gauge
 	loads    prometheus.Counter
 	refused  prometheus.Counter
+
+	rulesRefused prometheus.Counter
 }
 
 func newMetrics() *metrics {
@@ -37,9 +39,11 @@ func newMetrics() *metrics {
 		items:    prometheus.NewGauge(prometheus.GaugeOpts{Name: "cartwheel_model_items", Help: "Items that the served version knows."}),
 		seconds:  prometheus.NewGauge(prometheus.GaugeOpts{Name: "cartwheel_model_load_seconds", Help: "Time that the served version took to load."}),
 		loads:    prometheus.NewCounter(prometheus.CounterOpts{Name: "cartwheel_model_loads_total", Help: "Versions loaded and served."}),
-		refused:  prometheus.NewCounter(prometheus.CounterOpts{Name: "cartwheel_model_refused_total", Help: "Champions that were not sound and were refused."}),
+		rulesRefused: prometheus.NewCounter(prometheus.CounterOpts{Name: "cartwheel_catalogue_refused_total",
+			Help: "Files of the catalogue that were wrong and were refused."}),
+		refused: prometheus.NewCounter(prometheus.CounterOpts{Name: "cartwheel_model_refused_total", Help: "Champions that were not sound and were refused."}),
 	}
-	m.registry.MustRegister(m.requests, m.latency, m.version, m.visitors, m.items, m.seconds, m.loads, m.refused,
+	m.registry.MustRegister(m.requests, m.latency, m.version, m.visitors, m.items, m.seconds, m.loads, m.refused, m.rulesRefused,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }

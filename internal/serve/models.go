@@ -35,7 +35,7 @@ type modelEntry struct {
 // models answers GET /v1/models from the manifests on disk, newest first.
 func (s *Server) models(c *gin.Context) {
 	if _, bad := query(c); bad != nil {
-		fail(c, http.StatusBadRequest, bad.field, bad.detail)
+		refuse(c, bad)
 		return
 	}
 	all, err := model.List(s.modelsDir())
@@ -65,7 +65,7 @@ func (s *Server) models(c *gin.Context) {
 // model answers GET /v1/models/{version} with the version's manifest.
 func (s *Server) model(c *gin.Context) {
 	if _, bad := query(c); bad != nil {
-		fail(c, http.StatusBadRequest, bad.field, bad.detail)
+		refuse(c, bad)
 		return
 	}
 	if m := s.manifest(c); m != nil {
@@ -103,7 +103,7 @@ type activated struct {
 // server of these models is to serve.
 func (s *Server) activate(c *gin.Context) {
 	if _, bad := query(c); bad != nil {
-		fail(c, http.StatusBadRequest, bad.field, bad.detail)
+		refuse(c, bad)
 		return
 	}
 	m := s.manifest(c)

@@ -22,7 +22,7 @@ const (
 )
 
 // listParams are the query parameters of lists of items for somebody.
-var listParams = []string{"limit", "offset", "seen", "exclude", "only", "explain"}
+var listParams = []string{"limit", "offset", "seen", "exclude", "only", "category", "explain"}
 
 // query reads the query string: every parameter once, and none that this path does not know. A misspelt parameter that was passed
 // over would look like a wrong answer. exclude and only may come several times.
@@ -32,21 +32,21 @@ func query(c *gin.Context, known ...string) (url.Values, *badField) {
 	}
 	values, err := url.ParseQuery(c.Request.URL.RawQuery)
 	if err != nil {
-		return nil, &badField{"", fmt.Sprintf("the query string cannot be read: %v", err)}
+		return nil, &badField{detail: fmt.Sprintf("the query string cannot be read: %v", err)}
 	}
 	for name, all := range values {
 		if !slices.Contains(known, name) {
-			return nil, &badField{name, fmt.Sprintf("there is no parameter %s here, but %s", show(name), strings.Join(known, ", "))}
+			return nil, &badField{field: name, detail: fmt.Sprintf("there is no parameter %s here, but %s", show(name), strings.Join(known, ", "))}
 		}
 		if len(all) > 1 && name != "exclude" && name != "only" {
-			return nil, &badField{name, fmt.Sprintf("%s is given %d times", name, len(all))}
+			return nil, &badField{field: name, detail: fmt.Sprintf("%s is given %d times", name, len(all))}
 		}
 	}
 	return values, nil
 }
 
 // listOptions reads the parameters that every list of items has. includeSeen is what holds without the parameter seen.
-func listOptions(values url.Values, includeSeen bool) (recommend.Options, *badField) {
+func (v *served) listOptions(values url.Values, includeSeen bool) (recommend.Options, *badField) {
 	o := recommend.Options{Limit: defaultLimit, IncludeSeen: includeSeen}
 	if values == nil {
 		return o, nil
@@ -65,7 +65,7 @@ func listOptions(values url.Values, includeSeen bool) (recommend.Options, *badFi
 		case "exclude":
 			o.IncludeSeen = false
 		default:
-			return o, &badField{"seen", fmt.Sprintf("seen is %s, not include or exclude", show(seen))}
+			return o, &badField{field: "seen", detail: fmt.Sprintf("seen is %s, not include or exclude", show(seen))}
 		}
 	}
 	if values.Has("explain") {
@@ -73,14 +73,25 @@ func listOptions(values url.Values, includeSeen bool) (recommend.Options, *badFi
 		case "true", "false":
 			o.Explain = explain == "true"
 		default:
-			return o, &badField{"explain", fmt.Sprintf("explain is %s, not true or false", show(explain))}
+			return o, &badField{field: "explain", detail: fmt.Sprintf("explain is %s, not true or false", show(explain))}
 		}
 	}
 	if o.Exclude, bad = idList(values, "exclude"); bad != nil {
 		return o, bad
 	}
-	o.Only, bad = idList(values, "only")
-	return o, bad
+	if o.Only, bad = idList(values, "only"); bad != nil {
+		return o, bad
+	}
+	if values.Has("category") {
+		o.Category = values.Get("category")
+		if err := event.ValidateID("category", o.Category); err != nil {
+			return o, &badField{field: "category", detail: err.Error()}
+		}
+		if !v.HasCategory(o.Category) {
+			return o, &badField{field: "category", detail: fmt.Sprintf("version %s does not know the category %s", v.version, show(o.Category)), status: http.StatusNotFound}
+		}
+	}
+	return o, nil
 }
 
 func whole(values url.Values, name string, least, most, otherwise int) (int, *badField) {
@@ -90,7 +101,7 @@ func whole(values url.Values, name string, least, most, otherwise int) (int, *ba
 	text := values.Get(name)
 	n, err := strconv.Atoi(text)
 	if err != nil || n < least || n > most || text[0] == '+' {
-		return 0, &badField{name, fmt.Sprintf("%s is %s, not a whole number between %d and %d", name, show(text), least, most)}
+		return 0, &badField{field: name, detail: fmt.Sprintf("%s is %s, not a whole number between %d and %d", name, show(text), least, most)}
 	}
 	return n, nil
 }
@@ -102,11 +113,11 @@ func idList(values url.Values, name string) ([]string, *badField) {
 		ids = append(ids, strings.Split(list, ",")...)
 	}
 	if len(ids) > maxFilterIDs {
-		return nil, &badField{name, fmt.Sprintf("%s names %d items, more than %d", name, len(ids), maxFilterIDs)}
+		return nil, &badField{field: name, detail: fmt.Sprintf("%s names %d items, more than %d", name, len(ids), maxFilterIDs)}
 	}
 	for _, id := range ids {
 		if err := event.ValidateID("itemid", id); err != nil {
-			return nil, &badField{name, fmt.Sprintf("%s: %v", name, err)}
+			return nil, &badField{field: name, detail: fmt.Sprintf("%s: %v", name, err)}
 		}
 	}
 	return ids, nil

@@ -1,6 +1,7 @@
 package serve
 
 import (
+	"cmp"
 	"encoding/json"
 	"net/http"
 
@@ -29,10 +30,15 @@ func fail(c *gin.Context, status int, field, detail string) {
 	c.Abort()
 }
 
-// badField is an error in one parameter or member of the body, for answers with status 400.
+// badField is an error in one parameter or member of the body.
 type badField struct {
 	field  string
 	detail string
+	status int // 400 if 0
+}
+
+func refuse(c *gin.Context, bad *badField) {
+	fail(c, cmp.Or(bad.status, http.StatusBadRequest), bad.field, bad.detail)
 }
 
 func (e *badField) Error() string { return e.detail }

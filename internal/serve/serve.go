@@ -53,7 +53,8 @@ type Server struct {
 // New makes a server. It reads nothing yet.
 func New(o Options) *Server {
 	s := &Server{options: o, log: o.Log, metrics: newMetrics(), limits: newLimits(o.RateLimit)}
-	s.champion = &champion{dir: s.modelsDir(), log: o.Log, metrics: s.metrics}
+	s.champion = &champion{dir: s.modelsDir(), log: o.Log, metrics: s.metrics,
+		shop: newCatalogue(filepath.Join(o.DataDir, "catalogue"), o.Log, s.metrics)}
 	s.handler = s.routes()
 	return s
 }

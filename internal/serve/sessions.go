@@ -3,7 +3,6 @@ package serve
 import (
 	"encoding/json"
 	"fmt"
-	"net/http"
 	"slices"
 	"strings"
 
@@ -32,12 +31,12 @@ type sessionEvent struct {
 func sessionRecommendations(c *gin.Context, v *served) {
 	values, bad := query(c, listParams...)
 	if bad != nil {
-		fail(c, http.StatusBadRequest, bad.field, bad.detail)
+		refuse(c, bad)
 		return
 	}
-	o, bad := listOptions(values, true)
+	o, bad := v.listOptions(values, true)
 	if bad != nil {
-		fail(c, http.StatusBadRequest, bad.field, bad.detail)
+		refuse(c, bad)
 		return
 	}
 	var body sessionBody
@@ -46,7 +45,7 @@ func sessionRecommendations(c *gin.Context, v *served) {
 	}
 	clicks, bad := body.clicks()
 	if bad != nil {
-		fail(c, http.StatusBadRequest, bad.field, bad.detail)
+		refuse(c, bad)
 		return
 	}
 	answerItems(c, v, v.Session(clicks, o))
@@ -54,23 +53,23 @@ func sessionRecommendations(c *gin.Context, v *served) {
 
 func (b *sessionBody) clicks() ([]recommend.Click, *badField) {
 	if (b.Events == nil) == (b.Items == nil) {
-		return nil, &badField{"events", `the body must have either "events" or "items", as an array`}
+		return nil, &badField{field: "events", detail: `the body must have either "events" or "items", as an array`}
 	}
 	if b.Items != nil {
 		if len(*b.Items) > maxSessionEvents {
-			return nil, &badField{"items", fmt.Sprintf("items has %d entries, more than %d", len(*b.Items), maxSessionEvents)}
+			return nil, &badField{field: "items", detail: fmt.Sprintf("items has %d entries, more than %d", len(*b.Items), maxSessionEvents)}
 		}
 		clicks := make([]recommend.Click, len(*b.Items))
 		for i, item := range *b.Items {
 			if err := event.ValidateID("itemid", string(item)); err != nil {
-				return nil, &badField{fmt.Sprintf("items[%d]", i), err.Error()}
+				return nil, &badField{field: fmt.Sprintf("items[%d]", i), detail: err.Error()}
 			}
 			clicks[i] = recommend.Click{ItemID: string(item), Event: event.View}
 		}
 		return clicks, nil
 	}
 	if len(*b.Events) > maxSessionEvents {
-		return nil, &badField{"events", fmt.Sprintf("events has %d entries, more than %d", len(*b.Events), maxSessionEvents)}
+		return nil, &badField{field: "events", detail: fmt.Sprintf("events has %d entries, more than %d", len(*b.Events), maxSessionEvents)}
 	}
 	clicks := make([]recommend.Click, len(*b.Events))
 	for i, e := range *b.Events {
@@ -79,13 +78,13 @@ func (b *sessionBody) clicks() ([]recommend.Click, *badField) {
 		}
 		field := fmt.Sprintf("events[%d]", i)
 		if err := event.ValidateID("itemid", string(e.ItemID)); err != nil {
-			return nil, &badField{field + ".itemid", err.Error()}
+			return nil, &badField{field: field + ".itemid", detail: err.Error()}
 		}
 		if !slices.Contains(event.Kinds, e.Event) {
-			return nil, &badField{field + ".event", fmt.Sprintf("event %s is none of %s", show(e.Event), strings.Join(event.Kinds, ", "))}
+			return nil, &badField{field: field + ".event", detail: fmt.Sprintf("event %s is none of %s", show(e.Event), strings.Join(event.Kinds, ", "))}
 		}
 		if e.Timestamp != nil && (*e.Timestamp <= 0 || *e.Timestamp > event.MaxTimestamp) {
-			return nil, &badField{field + ".timestamp", fmt.Sprintf("timestamp %d is not a Unix time in milliseconds", *e.Timestamp)}
+			return nil, &badField{field: field + ".timestamp", detail: fmt.Sprintf("timestamp %d is not a Unix time in milliseconds", *e.Timestamp)}
 		}
 		clicks[i] = recommend.Click{ItemID: string(e.ItemID), Event: e.Event}
 	}

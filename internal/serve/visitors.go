@@ -2,7 +2,6 @@ package serve
 
 import (
 	"fmt"
-	"net/http"
 	"strconv"
 
 	"github.com/gin-gonic/gin"
@@ -17,20 +16,20 @@ func visitorRecommendations(c *gin.Context, v *served) {
 	if !ok {
 		return
 	}
-	o, bad := visitorOptions(c)
+	o, bad := v.visitorOptions(c)
 	if bad != nil {
-		fail(c, http.StatusBadRequest, bad.field, bad.detail)
+		refuse(c, bad)
 		return
 	}
 	answerItems(c, v, v.Visitor(id, o))
 }
 
-func visitorOptions(c *gin.Context) (recommend.Options, *badField) {
+func (v *served) visitorOptions(c *gin.Context) (recommend.Options, *badField) {
 	values, bad := query(c, listParams...)
 	if bad != nil {
 		return recommend.Options{}, bad
 	}
-	return listOptions(values, false)
+	return v.listOptions(values, false)
 }
 
 // maxMany is how many visitors or items one request may ask for.
@@ -42,9 +41,9 @@ type manyBody struct {
 
 // manyRecommendations answers POST /v1/visitors/recommendations, in the order asked.
 func manyRecommendations(c *gin.Context, v *served) {
-	o, bad := visitorOptions(c)
+	o, bad := v.visitorOptions(c)
 	if bad != nil {
-		fail(c, http.StatusBadRequest, bad.field, bad.detail)
+		refuse(c, bad)
 		return
 	}
 	var body manyBody
@@ -52,7 +51,7 @@ func manyRecommendations(c *gin.Context, v *served) {
 		return
 	}
 	if bad := checkMany("visitorids", "visitorid", body.VisitorIDs); bad != nil {
-		fail(c, http.StatusBadRequest, bad.field, bad.detail)
+		refuse(c, bad)
 		return
 	}
 	b := append(make([]byte, 0, 512*len(body.VisitorIDs)), `{"model_version":`...)
@@ -79,7 +78,7 @@ type scoresBody struct {
 // scores answers POST /v1/scores, in the order asked.
 func scores(c *gin.Context, v *served) {
 	if _, bad := query(c); bad != nil {
-		fail(c, http.StatusBadRequest, bad.field, bad.detail)
+		refuse(c, bad)
 		return
 	}
 	var body scoresBody
@@ -88,10 +87,10 @@ func scores(c *gin.Context, v *served) {
 	}
 	bad := checkMany("itemids", "itemid", body.ItemIDs)
 	if err := event.ValidateID("visitorid", string(body.VisitorID)); err != nil {
-		bad = &badField{"visitorid", err.Error()}
+		bad = &badField{field: "visitorid", detail: err.Error()}
 	}
 	if bad != nil {
-		fail(c, http.StatusBadRequest, bad.field, bad.detail)
+		refuse(c, bad)
 		return
 	}
 	items := make([]string, len(body.ItemIDs))
@@ -124,11 +123,11 @@ func scores(c *gin.Context, v *served) {
 // checkMany checks a list of ids in a body.
 func checkMany(field, one string, ids []id) *badField {
 	if len(ids) == 0 || len(ids) > maxMany {
-		return &badField{field, fmt.Sprintf("%s has %d entries, not between 1 and %d", field, len(ids), maxMany)}
+		return &badField{field: field, detail: fmt.Sprintf("%s has %d entries, not between 1 and %d", field, len(ids), maxMany)}
 	}
 	for i, id := range ids {
 		if err := event.ValidateID(one, string(id)); err != nil {
-			return &badField{fmt.Sprintf("%s[%d]", field, i), err.Error()}
+			return &badField{field: fmt.Sprintf("%s[%d]", field, i), detail: err.Error()}
 		}
 	}
 	return nil
