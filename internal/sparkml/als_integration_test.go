@@ -5,29 +5,15 @@ package sparkml_test
 import (
 	"context"
 	"errors"
-	"os"
 	"path/filepath"
 	"testing"
 	"time"
 
 	"cartwheel/internal/spark"
 	"cartwheel/internal/sparkml"
-)
 
-// open connects to the Spark Connect server that the test run has brought up.
-func open(t *testing.T) *spark.Session {
-	t.Helper()
-	s, err := spark.Connect(t.Context(), os.Getenv("SPARK_REMOTE"))
-	if err != nil {
-		t.Fatalf("connecting to Spark (integration tests need SPARK_REMOTE): %v", err)
-	}
-	t.Cleanup(func() {
-		if err := s.Close(); err != nil {
-			t.Errorf("closing the session: %v", err)
-		}
-	})
-	return s
-}
+	"github.com/apache/spark-connect-go/v40/spark/sql"
+)
 
 func TestALSFindsTheBlocks(t *testing.T) {
 	s, ctx := open(t), t.Context()
@@ -91,6 +77,29 @@ func TestALSFindsTheBlocks(t *testing.T) {
 		}
 	}
 
+	if rank, err := model.Rank(ctx); err != nil || rank != 2 {
+		t.Errorf("rank %d, %v", rank, err)
+	}
+	some := must(s.Sql(ctx, `SELECT 3 user, 4 item`))(t)
+	for name, recommend := range map[string]struct {
+		frame sql.DataFrame
+		want  int
+		key   string
+	}{
+		"all users": {must(model.RecommendForAllUsers(ctx, 5))(t), 40, "user"},
+		"all items": {must(model.RecommendForAllItems(ctx, 5))(t), 20, "item"},
+		"one user":  {must(model.RecommendForUserSubset(ctx, some, 5))(t), 1, "user"},
+		"one item":  {must(model.RecommendForItemSubset(ctx, some, 5))(t), 1, "item"},
+	} {
+		got := rows(t, recommend.frame, recommend.key, "size(recommendations) n")
+		if len(got) != recommend.want || got[0][1] != int32(5) {
+			t.Errorf("recommendations for %s: %d rows, such as %v; want %d of 5 each", name, len(got), got[0], recommend.want)
+		}
+	}
+	if _, err := model.RecommendForAllUsers(ctx, 0); !errors.Is(err, sparkml.ErrParam) {
+		t.Errorf("0 recommendations: error %v, want ErrParam", err)
+	}
+
 	dir := filepath.Join(t.TempDir(), "als")
 	if err := model.Write(ctx, dir); err != nil {
 		t.Fatal(err)
@@ -102,6 +111,9 @@ func TestALSFindsTheBlocks(t *testing.T) {
 	}
 	if err := model.Write(ctx, dir); err == nil {
 		t.Error("writing over a saved model: no error")
+	}
+	if err := model.Overwrite(ctx, dir); err != nil {
+		t.Errorf("overwriting a saved model: %v", err)
 	}
 	if err := model.Delete(ctx); err != nil {
 		t.Fatal(err)
