@@ -23,6 +23,7 @@ type (
 		Items     []int32   `parquet:"items,list"`
 		Strengths []float32 `parquet:"strengths,list"`
 		Ages      []float32 `parquet:"ages,list"`
+		Habits    []float32 `parquet:"habits,list"`
 	}
 	popularRow struct {
 		Event string  `parquet:"event"`

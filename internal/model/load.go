@@ -40,6 +40,11 @@ func (s *Seen) Ages(visitor int32) []float32 {
 	return s.numbers[1][s.offsets[visitor]:s.offsets[visitor+1]]
 }
 
+// Habits returns, beside Of's items, on how many days the visitor touched each, the days weighing less the longer ago.
+func (s *Seen) Habits(visitor int32) []float32 {
+	return s.numbers[2][s.offsets[visitor]:s.offsets[visitor+1]]
+}
+
 // Neighbours are the items that are seen together with each item, best first.
 type Neighbours struct{ lists }
 
@@ -110,7 +115,7 @@ func Load(dir string) (*Version, error) {
 		return loadFactors(&v.Factors.Items, tables["als/itemFactors"], m.Parameters.Rank, items, m.Counts.FactorsItems)
 	})
 	group.Go(func() (err error) {
-		v.Seen.lists, err = loadLists(tables["seen"], "visitor", visitors, items, "strengths", "ages")
+		v.Seen.lists, err = loadLists(tables["seen"], "visitor", visitors, items, "strengths", "ages", "habits")
 		return err
 	})
 	group.Go(func() (err error) {

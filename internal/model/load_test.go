@@ -30,9 +30,9 @@ func TestLoadGivesBackWhatWasWritten(t *testing.T) {
 	for i, visitor := range spec.Visitors {
 		var got []modeltest.Pair
 		items, strengths := v.Seen.Of(int32(i))
-		ages := v.Seen.Ages(int32(i))
+		ages, habits := v.Seen.Ages(int32(i)), v.Seen.Habits(int32(i))
 		for j := range items {
-			got = append(got, modeltest.Pair{Item: v.Items.Name(items[j]), Strength: strengths[j], Age: ages[j]})
+			got = append(got, modeltest.Pair{Item: v.Items.Name(items[j]), Strength: strengths[j], Age: ages[j], Habit: habits[j]})
 		}
 		if !slices.Equal(got, spec.Seen[visitor]) {
 			t.Errorf("visitor %s has seen %v, want %v", visitor, got, spec.Seen[visitor])
@@ -243,11 +243,11 @@ func TestLoadRefuses(t *testing.T) {
 		"ids repeated":          {damage: items(append(numbered(19), item{0, "x"})...), want: []string{"items" + part, "id 0 a second time"}},
 		"name repeated":         {damage: items(append(numbered(19), item{19, "n0"})...), want: []string{"items", `"n0" has the numbers 0 and 19`}},
 		"name empty":            {damage: items(append(numbered(19), item{19, ""})...), want: []string{"items", "itemid is empty"}},
-		"seen item":             {damage: seen(seenRow{0, []int32{20}, []float32{1}, []float32{1}}), want: []string{"seen" + part, "item 20"}},
-		"seen lengths":          {damage: seen(seenRow{0, []int32{1, 2}, []float32{1}, []float32{1, 1}}), want: []string{"seen" + part, "2 items and 1 strengths"}},
-		"seen strength":         {damage: seen(seenRow{0, []int32{1}, []float32{nan}, []float32{1}}), want: []string{"seen" + part, "NaN"}},
-		"seen visitor":          {damage: seen(seenRow{20, []int32{1}, []float32{1}, []float32{1}}), want: []string{"seen" + part, "visitor 20"}},
-		"seen twice":            {damage: seen(seenRow{1, []int32{1}, []float32{1}, []float32{1}}, seenRow{1, []int32{2}, []float32{1}, []float32{1}}), want: []string{"seen" + part, "visitor 1 a second time"}},
+		"seen item":             {damage: seen(seenRow{0, []int32{20}, []float32{1}, []float32{1}, []float32{1}}), want: []string{"seen" + part, "item 20"}},
+		"seen lengths":          {damage: seen(seenRow{0, []int32{1, 2}, []float32{1}, []float32{1, 1}, []float32{1, 1}}), want: []string{"seen" + part, "2 items and 1 strengths"}},
+		"seen strength":         {damage: seen(seenRow{0, []int32{1}, []float32{nan}, []float32{1}, []float32{1}}), want: []string{"seen" + part, "NaN"}},
+		"seen visitor":          {damage: seen(seenRow{20, []int32{1}, []float32{1}, []float32{1}, []float32{1}}), want: []string{"seen" + part, "visitor 20"}},
+		"seen twice":            {damage: seen(seenRow{1, []int32{1}, []float32{1}, []float32{1}, []float32{1}}, seenRow{1, []int32{2}, []float32{1}, []float32{1}, []float32{1}}), want: []string{"seen" + part, "visitor 1 a second time"}},
 		"popular item":          {damage: popular(popularRow{"all", 20, 1}), want: []string{"popular" + part, "item 20"}},
 		"popular score":         {damage: popular(popularRow{"all", 1, math.Inf(1)}), want: []string{"popular" + part, "+Inf"}},
 		"popular twice":         {damage: popular(popularRow{"all", 1, 2}, popularRow{"all", 1, 1}), want: []string{"popular" + part, "item 1"}},

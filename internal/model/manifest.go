@@ -6,8 +6,9 @@
 //	<version>/als/            Spark's own ALSModel: metadata, userFactors, itemFactors (id int, features array<float>)
 //	<version>/visitors/       Parquet: id int32, visitorid string; ids are dense from 0
 //	<version>/items/          Parquet: id int32, itemid string; ids are dense from 0
-//	<version>/seen/           Parquet: visitor int32, items list<int32>, strengths list<float>, ages list<float>; newest item first,
-//	                          ages in days before the last event of the data
+//	<version>/seen/           Parquet: visitor int32, items list<int32>, strengths, ages, habits list<float>; newest item first,
+//	                          ages in days before the last event of the data, habits the days on which the visitor touched the item,
+//	                          each weighing its strongest event and less the longer ago
 //	<version>/neighbours/     Parquet: item int32, items list<int32>, scores list<float>; best first
 //	<version>/recent_neighbours/  the same, by a shorter half-life
 //	<version>/popular/        Parquet: event string ("all" or a kind), item int32, score double; best first within an event
@@ -60,6 +61,7 @@ type Parameters struct {
 	HalfLifeDays      float64            `json:"half_life_days"` // 0: no decay
 	HoldoutShare      float64            `json:"holdout_share"`
 	PopularHalfLife   float64            `json:"popular_half_life_days"`
+	HabitHalfLife     float64            `json:"habit_half_life_days"`
 	NeighbourHalfLife float64            `json:"neighbour_half_life_days"`
 	RecentHalfLife    float64            `json:"recent_half_life_days"` // of the recent neighbours
 	Blends            Blends             `json:"blends"`

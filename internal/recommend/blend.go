@@ -51,23 +51,25 @@ func (m *mixture) clear() {
 	m.touched, m.history, m.query, m.blend = m.touched[:0], m.history[:0], nil, model.Blend{}
 }
 
-// weighVisits fills the history from a visitor's items, newest first, by their ages in days. For itself an item counts by the square
-// root of its strength: whoever took something ten times does not come back for it ten times as surely.
-func (m *mixture) weighVisits(items []int32, strengths, ages []float32, b model.Blend) {
+// weighVisits fills the history from a visitor's items, newest first, by their ages in days and how much of a habit each is. For
+// itself an item counts by the cube root of that: whoever took something on ten days does not come back for it ten times as surely.
+func (m *mixture) weighVisits(items []int32, strengths, ages, habits []float32, b model.Blend) {
 	for i, item := range items[:min(len(items), historyItems)] {
 		m.history = append(m.history, weighed{item, float64(strengths[i]) * math.Pow(b.NeighboursDecay, float64(ages[i])),
-			math.Sqrt(float64(strengths[i]) * math.Pow(b.OwnDecay, float64(ages[i])))})
+			math.Cbrt(float64(habits[i]) * math.Pow(b.OwnDecay, float64(ages[i])))})
 	}
 }
 
-// weighClicks fills the history from the items of a session, oldest click first, by how many clicks back each was last met.
+// weighClicks fills the history from the items of a session, oldest click first. For its neighbours an item counts by how many clicks
+// back it was last met, for itself by all of its clicks: whoever keeps coming back to something will again.
 func (m *mixture) weighClicks(clicks []int32, b model.Blend) {
 	for back := range min(len(clicks), ownClicks) {
-		item := clicks[len(clicks)-1-back]
-		if slices.ContainsFunc(m.history, func(h weighed) bool { return h.item == item }) {
+		item, own := clicks[len(clicks)-1-back], math.Pow(b.OwnDecay, float64(back))
+		if i := slices.IndexFunc(m.history, func(h weighed) bool { return h.item == item }); i >= 0 {
+			m.history[i].own += own
 			continue
 		}
-		w := weighed{item: item, own: math.Pow(b.OwnDecay, float64(back))}
+		w := weighed{item: item, own: own}
 		if back < nearClicks {
 			w.near = math.Pow(b.NeighboursDecay, float64(back))
 		}

@@ -149,7 +149,7 @@ func (r *Recommender) weighVisitor(s *scratch, visitor int32, blend model.Blend)
 	for i, item := range items {
 		s.pairs = append(s.pairs, Pair{item, strengths[i]})
 	}
-	s.mixture.weighVisits(items, strengths, r.seen.Ages(visitor), blend)
+	s.mixture.weighVisits(items, strengths, r.seen.Ages(visitor), r.seen.Habits(visitor), blend)
 	var query []float32
 	if blend.Factors > 0 {
 		query = r.taste(s, visitor)

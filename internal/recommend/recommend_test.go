@@ -233,7 +233,7 @@ func reference(spec modeltest.Spec, shop recommend.Rules, visitor int, o recomme
 	}
 	seen := spec.Seen[spec.Visitors[visitor]]
 	for _, p := range seen {
-		own[number[p.Item]] = math.Sqrt(float64(p.Strength) * math.Pow(b.OwnDecay, float64(p.Age)))
+		own[number[p.Item]] = math.Cbrt(float64(p.Habit) * math.Pow(b.OwnDecay, float64(p.Age)))
 		for _, s := range spec.Near[p.Item] {
 			nearness[number[s.Item]] += float64(p.Strength) * math.Pow(b.NeighboursDecay, float64(p.Age)) * s.Score
 		}

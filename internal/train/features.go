@@ -43,15 +43,25 @@ func byNumber(ctx context.Context, events, visitors, items sql.DataFrame) (sql.D
 	return joined.SelectExpr(ctx, "visitor", "item", "event", "timestamp", "eventid")
 }
 
-// pairs sums each visitor's events on each item to a strength: columns visitor, item (int), strength (float), last (ms).
-// An event of age a weighs weight(event) * 2^(-a/halfLife), its age counted from now, the latest event.
+// habitHalfLife, in days, is that of the days on which a visitor touched an item.
+const habitHalfLife = 180
+
+// pairs sums each visitor's events on each item to a strength: columns visitor, item (int), strength (float), last (ms), habit (float).
+// An event of age a weighs weight(event) * 2^(-a/halfLife), its age counted from now, the latest event. A habit is the sum over days
+// of the day's greatest weight, with a half-life of its own.
 func pairs(ctx context.Context, numbered sql.DataFrame, weights Weights, halfLifeDays float64, now int64) (sql.DataFrame, error) {
 	weight := weightSQL(weights)
 	if halfLifeDays > 0 {
 		weight = fmt.Sprintf("%s * %s", weight, decaySQL(halfLifeDays, now))
 	}
-	return numbered.GroupBy(col("visitor"), col("item")).Agg(ctx,
-		expr(fmt.Sprintf("CAST(sum(%s) AS FLOAT)", weight), "strength"), expr("max(timestamp)", "last"))
+	daily, err := numbered.GroupBy(col("visitor"), col("item"), expr(fmt.Sprintf("timestamp DIV %d", int64(dayMS)), "day")).Agg(ctx,
+		expr(fmt.Sprintf("sum(%s)", weight), "strength"), expr("max(timestamp)", "last"),
+		expr(fmt.Sprintf("max(%s * %s)", weightSQL(weights), decaySQL(habitHalfLife, now)), "habit"))
+	if err != nil {
+		return nil, err
+	}
+	return daily.GroupBy(col("visitor"), col("item")).Agg(ctx,
+		expr("CAST(sum(strength) AS FLOAT)", "strength"), expr("max(last)", "last"), expr("CAST(sum(habit) AS FLOAT)", "habit"))
 }
 
 // ratings are the pairs that ALS learns from: of visitors with at least minItems of them, for whoever has fewer gains nothing from
@@ -64,15 +74,15 @@ func ratings(ctx context.Context, pairs sql.DataFrame, minItems int) (sql.DataFr
 	return counted.Where(ctx, fmt.Sprintf("n >= %d AND strength > 0", minItems))
 }
 
-// seen lists each visitor's items, newest first: columns visitor (int), items (array of int), strengths and ages (arrays of float,
-// ages in days before now).
+// seen lists each visitor's items, newest first: columns visitor (int), items (array of int), strengths, ages and habits (arrays of
+// float, ages in days before now).
 func seen(ctx context.Context, pairs sql.DataFrame, now int64) (sql.DataFrame, error) {
-	grouped, err := pairs.GroupBy(col("visitor")).Agg(ctx, expr("sort_array(collect_list(struct(last, item, strength)), false)", "l"))
+	grouped, err := pairs.GroupBy(col("visitor")).Agg(ctx, expr("sort_array(collect_list(struct(last, item, strength, habit)), false)", "l"))
 	if err != nil {
 		return nil, err
 	}
 	return grouped.SelectExpr(ctx, "visitor", "transform(l, x -> x.item) items", "transform(l, x -> x.strength) strengths",
-		fmt.Sprintf("transform(l, x -> CAST((%d - x.last) / %gD AS FLOAT)) ages", now, dayMS))
+		fmt.Sprintf("transform(l, x -> CAST((%d - x.last) / %gD AS FLOAT)) ages", now, dayMS), "transform(l, x -> x.habit) habits")
 }
 
 // popularLimit is how many items each list of popular ones has; serving goes on by frequency when it runs out.

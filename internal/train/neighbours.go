@@ -16,7 +16,9 @@ const (
 	// reach is how many steps apart two items of a session still count as seen together.
 	reach = 10
 	// neighbourLimit is how many neighbours an item keeps.
-	neighbourLimit = 100
+	neighbourLimit = 200
+	// hopLimit is how many of its nearest an item passes on to those that it is near to.
+	hopLimit = 30
 	// longHalfLife and shortHalfLife, in days, are those of being seen together. What goes together changes with the season in some
 	// shops and hardly ever in others; the blend weighs the two.
 	longHalfLife, shortHalfLife = 90, 10
@@ -70,24 +72,63 @@ func together(ctx context.Context, s *spark.Session, sessions sql.DataFrame, now
 		bucket, reach, backward, decaySQL(longHalfLife, now), decaySQL(shortHalfLife, now)))
 }
 
-// neighbours lists the items that are seen together with each item: columns item (int), items (array of int), scores (array of
-// float), best first. The score of b beside a is, of the counts C in the column of that name,
+// neighbours makes the table of that name from the counts of that name. Widening helps where sessions are short and items many, and
+// blurs what is near of late, so only the long memory is widened; the blend weighs the two.
+func neighbours(ctx context.Context, s *spark.Session, together sql.DataFrame, name string, wide bool) (sql.DataFrame, error) {
+	scored, err := near(ctx, s, together, name)
+	if err != nil {
+		return nil, err
+	}
+	if wide {
+		if scored, err = widen(ctx, s, scored); err != nil {
+			return nil, err
+		}
+	}
+	return nearest(ctx, s, scored)
+}
+
+// near scores each pair of items that are seen together: columns x, y (int), score (float). Of the counts C in the column of that name
 //
-//	C[a,b] / ((Σb C[a,b] + 1)^0.75 · (Σa C[a,b])^0.1)
+//	S[x,y] = C[x,y] / ((Σy C[x,y] + 1)^0.75 · (Σx C[x,y])^0.1)
 //
 // for what is seen with everything is near to nothing.
-func neighbours(ctx context.Context, s *spark.Session, together sql.DataFrame, column string) (sql.DataFrame, error) {
+func near(ctx context.Context, s *spark.Session, together sql.DataFrame, column string) (sql.DataFrame, error) {
 	if err := together.CreateOrReplaceTempView(ctx, "cartwheel_together"); err != nil {
 		return nil, err
 	}
 	return s.Sql(ctx, fmt.Sprintf(`
 		WITH ofx AS (SELECT x, sum(%[1]s) ofx FROM cartwheel_together GROUP BY x),
-		     ofy AS (SELECT y, sum(%[1]s) ofy FROM cartwheel_together GROUP BY y),
-		     normed AS (
-		       SELECT /*+ BROADCAST(ofx), BROADCAST(ofy) */ x, y, CAST(%[1]s / (pow(ofx + 1, 0.75D) * pow(ofy, 0.1D)) AS FLOAT) score
-		       FROM cartwheel_together JOIN ofx USING (x) JOIN ofy USING (y) WHERE %[1]s > 0),
-		     ranked AS (SELECT x, y, score, row_number() OVER (PARTITION BY x ORDER BY score DESC, y) place FROM normed)
+		     ofy AS (SELECT y, sum(%[1]s) ofy FROM cartwheel_together GROUP BY y)
+		SELECT /*+ BROADCAST(ofx), BROADCAST(ofy) */ x, y, CAST(%[1]s / (pow(ofx + 1, 0.75D) * pow(ofy, 0.1D)) AS FLOAT) score
+		FROM cartwheel_together JOIN ofx USING (x) JOIN ofy USING (y) WHERE %[1]s > 0`, column))
+}
+
+// widen adds to what an item is near to what these are near to in turn, for most items are seen too rarely to have met all that goes
+// with them. Of the hopLimit nearest of each item, itself left out, it makes
+//
+//	S'[x,z] = S[x,z] + Σy S[x,y] · S[y,z]    (z ≠ x)
+func widen(ctx context.Context, s *spark.Session, near sql.DataFrame) (sql.DataFrame, error) {
+	if err := near.CreateOrReplaceTempView(ctx, "cartwheel_near"); err != nil {
+		return nil, err
+	}
+	return s.Sql(ctx, fmt.Sprintf(`
+		WITH hop AS (
+		       SELECT x, y, score FROM (SELECT x, y, score, row_number() OVER (PARTITION BY x ORDER BY score DESC, y) place FROM cartwheel_near WHERE x <> y)
+		       WHERE place <= %d),
+		     both AS (
+		       SELECT x, y, CAST(score AS DOUBLE) score FROM cartwheel_near
+		       UNION ALL
+		       SELECT a.x, b.y, CAST(a.score AS DOUBLE) * b.score FROM hop a JOIN hop b ON a.y = b.x WHERE a.x <> b.y)
+		SELECT x, y, CAST(sum(score) AS FLOAT) score FROM both GROUP BY x, y`, hopLimit))
+}
+
+// nearest lists the items that each item is nearest to: columns item (int), items (array of int), scores (array of float), best first.
+func nearest(ctx context.Context, s *spark.Session, near sql.DataFrame) (sql.DataFrame, error) {
+	if err := near.CreateOrReplaceTempView(ctx, "cartwheel_ranked"); err != nil {
+		return nil, err
+	}
+	return s.Sql(ctx, fmt.Sprintf(`
+		WITH ranked AS (SELECT x, y, score, row_number() OVER (PARTITION BY x ORDER BY score DESC, y) place FROM cartwheel_ranked)
 		SELECT x item, transform(l, e -> e.y) items, transform(l, e -> e.score) scores
-		FROM (SELECT x, array_sort(collect_list(struct(place, y, score))) l FROM ranked WHERE place <= %[2]d GROUP BY x)`,
-		column, neighbourLimit))
+		FROM (SELECT x, array_sort(collect_list(struct(place, y, score))) l FROM ranked WHERE place <= %d GROUP BY x)`, neighbourLimit))
 }

@@ -149,7 +149,7 @@ func (j *job) train(ctx context.Context) (*model.Manifest, error) {
 		Parameters: model.Parameters{
 			Rank: j.Rank, Iterations: j.Iterations, RegParam: j.Reg, Alpha: j.Alpha, Seed: j.Seed, EventWeights: j.EventWeights,
 			HalfLifeDays: j.HalfLifeDays, HoldoutShare: j.Holdout, PopularHalfLife: j.PopularDays, MinItems: j.MinItems,
-			NeighbourHalfLife: longHalfLife, RecentHalfLife: shortHalfLife, Blends: defaultBlends,
+			HabitHalfLife: habitHalfLife, NeighbourHalfLife: longHalfLife, RecentHalfLife: shortHalfLife, Blends: defaultBlends,
 		},
 		Data: model.DataRange{From: ms(times.from), To: ms(times.to), HoldoutStart: ms(holdFrom), BatchFiles: events.Files, BadBatchFiles: events.Bad},
 	}
@@ -285,7 +285,7 @@ func (j *job) buildNeighbours(ctx context.Context, numbered sql.DataFrame, dir s
 		return err
 	}
 	for _, table := range []string{"neighbours", "recent_neighbours"} {
-		df, err := neighbours(ctx, j.session, counted, table)
+		df, err := neighbours(ctx, j.session, counted, table, table == "neighbours")
 		if err != nil {
 			return fmt.Errorf("making the table %s: %w", table, spark.Explain(err))
 		}

@@ -25,7 +25,7 @@ func perDay(halfLife float64) float64 { return math.Pow(2, -1/halfLife) }
 var (
 	weights = []float64{0, 0.03, 0.06, 0.1, 0.15, 0.2, 0.3, 0.4, 0.6, 0.8, 1, 1.3, 1.7, 2.2, 3, 5}
 	// On top of the strengths' own half-life; the first ones take it back in part.
-	visitorDecays = []float64{1, perDay(-35), perDay(-45), perDay(-70), perDay(30), perDay(10), perDay(3)}
+	visitorDecays = []float64{1, perDay(-35), perDay(-45), perDay(-70), perDay(90), perDay(30), perDay(10), perDay(3)}
 	sessionDecays = []float64{1, 0.95, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3}
 )
 
@@ -118,7 +118,7 @@ func climb(b model.Blend, kind string, cases []tuneCase) model.Blend {
 
 // objective is what a blend is chosen by: the mean of hit rate and reciprocal place for the next item of a session, NDCG@10 for a visitor.
 func objective(b model.Blend, kind string, decays []float64, cases []tuneCase) float64 {
-	near, own := nearest(decays, b.NeighboursDecay), nearest(decays, b.OwnDecay)
+	near, own := closest(decays, b.NeighboursDecay), closest(decays, b.OwnDecay)
 	values := make([]float64, len(cases))
 	parallel(len(cases), func(i int) {
 		c := &cases[i]
@@ -149,8 +149,8 @@ func objective(b model.Blend, kind string, decays []float64, cases []tuneCase) f
 	return sum / float64(len(cases))
 }
 
-// nearest finds a decay in the list; the search only ever sets numbers of the list, and the defaults are on it.
-func nearest(decays []float64, decay float64) int {
+// closest finds a decay in the list; the search only ever sets numbers of the list, and the defaults are on it.
+func closest(decays []float64, decay float64) int {
 	best := 0
 	for i, d := range decays {
 		if math.Abs(d-decay) < math.Abs(decays[best]-decay) {

@@ -44,6 +44,7 @@ type Pair struct {
 	Item     string
 	Strength float32
 	Age      float32 // days
+	Habit    float32
 }
 
 // Scored is an item of a list of popular ones.
@@ -71,7 +72,7 @@ func Random(name string, seed uint64, visitors, items, rank int) Spec {
 		first := r.IntN(items)
 		for i := range min(items, 1+r.IntN(4)) {
 			item := spec.Items[(first+i)%items]
-			spec.Seen[visitor] = append(spec.Seen[visitor], Pair{item, float32(1 + r.IntN(5)), float32(r.IntN(100))})
+			spec.Seen[visitor] = append(spec.Seen[visitor], Pair{item, float32(1 + r.IntN(5)), float32(r.IntN(100)), float32(1 + r.IntN(3))})
 		}
 	}
 	spec.Parents, spec.Categories = map[string]string{"c0": ""}, map[string][]string{}
@@ -124,6 +125,7 @@ type (
 		Items     []int32   `parquet:"items,list"`
 		Strengths []float32 `parquet:"strengths,list"`
 		Ages      []float32 `parquet:"ages,list"`
+		Habits    []float32 `parquet:"habits,list"`
 	}
 	neighboursRow struct {
 		Item   int32     `parquet:"item"`
@@ -164,6 +166,7 @@ func Write(tb testing.TB, modelsDir string, spec Spec) string {
 			row.Items = append(row.Items, items[pair.Item])
 			row.Strengths = append(row.Strengths, pair.Strength)
 			row.Ages = append(row.Ages, pair.Age)
+			row.Habits = append(row.Habits, pair.Habit)
 		}
 		if len(row.Items) > 0 {
 			seenRows = append(seenRows, row)
