@@ -31,6 +31,9 @@ type builder struct {
 
 	mu sync.Mutex
 	id string
+
+	announcing sync.Mutex
+	announced  string // the description that the session's configuration holds
 }
 
 // Build is called by spark-connect-go. It differs from the library's own in its interceptors, in the size of messages, in keepalive
@@ -86,25 +89,31 @@ func (b *builder) unary(ctx context.Context, method string, req, reply any, cc *
 }
 
 func (b *builder) stream(ctx context.Context, desc *grpc.StreamDesc, cc *grpc.ClientConn, method string, open grpc.Streamer, opts ...grpc.CallOption) (grpc.ClientStream, error) {
+	description := descriptionFrom(ctx)
+	b.announce(ctx, description)
 	s, err := open(b.outgoing(ctx), desc, cc, method, opts...)
 	if err != nil {
 		return nil, err
 	}
-	return &watched{ClientStream: s, builder: b, report: progressFrom(ctx)}, nil
+	return &watched{ClientStream: s, builder: b, report: progressFrom(ctx), description: description}, nil
 }
 
 // watched is the stream of one execution's answers.
 type watched struct {
 	grpc.ClientStream
-	builder   *builder
-	report    func(Progress)
-	operation string
+	builder     *builder
+	report      func(Progress)
+	description string
+	operation   string
 }
 
 func (w *watched) SendMsg(m any) error {
 	w.builder.notice(m)
 	if r, ok := m.(interface{ GetOperationId() string }); ok {
 		w.operation = r.GetOperationId()
+	}
+	if request, ok := m.(proto.Message); ok {
+		describe(request, w.description)
 	}
 	return w.ClientStream.SendMsg(m)
 }

@@ -122,7 +122,12 @@ func (m *ClusteringModel) NumFeatures(ctx context.Context) (int, error) {
 	return fetch(ctx, &m.Model, asInt, "numFeatures")
 }
 
-// Summary gives figures of the fit on its training data. A model that was read has none.
+// HasSummary is true of a model that this session fitted, false of one that was read.
+func (m *ClusteringModel) HasSummary(ctx context.Context) (bool, error) {
+	return fetch(ctx, &m.Model, asBool, "hasSummary")
+}
+
+// Summary gives figures of the fit on its training data, where HasSummary.
 func (m *ClusteringModel) Summary() *ClusteringSummary { return &ClusteringSummary{&m.Model} }
 
 // ClusteringSummary asks the server for each figure.

@@ -109,7 +109,12 @@ func (m *LogisticRegressionModel) InterceptVector(ctx context.Context) ([]float6
 	return fetch(ctx, &m.Model, asVector, "interceptVector")
 }
 
-// Summary gives figures of the fit on its training data. A model that was read has none.
+// HasSummary is true of a model that this session fitted, false of one that was read.
+func (m *LogisticRegressionModel) HasSummary(ctx context.Context) (bool, error) {
+	return fetch(ctx, &m.Model, asBool, "hasSummary")
+}
+
+// Summary gives figures of the fit on its training data, where HasSummary.
 func (m *LogisticRegressionModel) Summary() *LogisticRegressionSummary {
 	return &LogisticRegressionSummary{&m.Model}
 }
