@@ -30,22 +30,41 @@ import (
 // ErrNoData is wrapped by errors that say there is nothing to train on, or too little.
 var ErrNoData = errors.New("too little data")
 
-// Main is the program: it reads the settings, trains, and prints what came out. It returns the exit code.
+// Main is the program: it reads the settings, trains, and prints what came out. It returns the exit code: 2 for wrong settings, 1 for
+// other failures, 3 where the version was not made the champion.
 func Main(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) int {
 	var c Config
+	var schedule Schedule
 	s := config.New("train", "trains a model version on the batch files, by Spark, and makes it the champion.", stderr)
 	c.Declare(s)
+	schedule.Declare(s)
 	err := s.Parse(args, getenv)
 	if errors.Is(err, config.ErrHelp) {
 		return 0
 	}
-	err = errors.Join(err, c.Validate())
+	err = errors.Join(err, c.Validate(), schedule.Validate())
 	log, logErr := c.Log.New(stderr)
 	if err = errors.Join(err, logErr); err != nil {
 		fmt.Fprintln(stderr, "train:", err)
 		return 2
 	}
-	manifest, err := Run(ctx, c, log, NewSteps(stderr))
+	promoted := true
+	train := func(ctx context.Context) error {
+		manifest, err := Run(ctx, c, log, NewSteps(stderr))
+		if err != nil {
+			return err
+		}
+		report(stdout, manifest)
+		if promoted = manifest.Decision.Promoted; !promoted {
+			log.Warn("the version is kept, but was not made the champion (--force would)", "version", manifest.Version, "reason", manifest.Decision.Reason)
+		}
+		return nil
+	}
+	if schedule.Every > 0 {
+		err = trainEvery(ctx, schedule, c, log, train)
+	} else {
+		err = train(ctx)
+	}
 	if err != nil {
 		log.Error("training ended without a new version", "error", err)
 		if errors.Is(err, config.ErrUsage) {
@@ -53,9 +72,14 @@ func Main(ctx context.Context, args []string, getenv func(string) string, stdout
 		}
 		return 1
 	}
-	report(stdout, manifest)
+	if !promoted && schedule.Every == 0 {
+		return codeNotPromoted
+	}
 	return 0
 }
+
+// codeNotPromoted is the exit code of a training that ended well with a version that did not pass the gate.
+const codeNotPromoted = 3
 
 // job is one training under way.
 type job struct {
@@ -67,7 +91,7 @@ type job struct {
 	blocks  int // of ALS, and a measure for partitions: what keeps the cluster's cores busy
 }
 
-// Run trains one version and makes it the champion. On an error LATEST is as it was.
+// Run trains one version and makes it the champion if its decision says so. On an error LATEST is as it was.
 func Run(ctx context.Context, c Config, log *slog.Logger, steps *Steps) (*model.Manifest, error) {
 	if err := c.resolve(); err != nil {
 		return nil, err
@@ -105,12 +129,18 @@ func Run(ctx context.Context, c Config, log *slog.Logger, steps *Steps) (*model.
 
 	j := &job{Config: c, log: log, session: session, steps: steps, staging: staging}
 	m, err := j.train(ctx)
+	if lost(err) {
+		err = fmt.Errorf("%w (Spark went away under the training: see that its Connect server, which SPARK_REMOTE names, is running, and train again; nothing was published)", err)
+	}
 	if err != nil {
 		return nil, err
 	}
 	m.CreatedAt, m.SparkVersion, m.GitRevision = started.UTC().Truncate(time.Second), session.Version, revision()
 	err = steps.Do(ctx, "publishing "+staging.Version, func(context.Context) error {
-		if err := staging.Publish(m); err != nil {
+		if err := confirm(models, m.Decision); err != nil {
+			return err
+		}
+		if err := staging.Publish(m); err != nil || !m.Decision.Promoted {
 			return err
 		}
 		return model.SetChampion(models, staging.Version)
@@ -153,7 +183,7 @@ func (j *job) train(ctx context.Context) (*model.Manifest, error) {
 		},
 		Data: model.DataRange{From: ms(times.from), To: ms(times.to), HoldoutStart: ms(holdFrom), BatchFiles: events.Files, BadBatchFiles: events.Bad},
 	}
-	if m.Metrics, err = j.measure(ctx, m, events.Events, holdFrom); err != nil {
+	if err := j.measure(ctx, m, events.Events, holdFrom); err != nil {
 		return nil, err
 	}
 

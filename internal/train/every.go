@@ -1,0 +1,182 @@
+package train
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"cartwheel/internal/config"
+	"cartwheel/internal/features"
+	prom "cartwheel/internal/metrics"
+	"cartwheel/internal/model"
+	"cartwheel/internal/spark"
+
+	"google.golang.org/grpc/codes"
+)
+
+// Schedule says whether to train again and again.
+type Schedule struct {
+	Every        time.Duration // how often to look for new events; 0: train once
+	MinNewEvents int64         // train only when so many have come since the last version
+	MetricsAddr  string        // where to serve /metrics and /healthz; empty: nowhere
+}
+
+// Declare adds the settings and their defaults.
+func (s *Schedule) Declare(set *config.Set) {
+	set.DurationVar(&s.Every, "every", 0, "go on for good: look this often whether enough new events have come, and train if so (default: train once)")
+	set.Int64Var(&s.MinNewEvents, "min-new-events", 1, "with --every, the `number` of events that are enough")
+	set.StringVar(&s.MetricsAddr, "metrics-addr", "", "with --every, `host:port` to serve /metrics and /healthz on (default: nowhere)")
+	set.Env("metrics-addr", "METRICS_ADDR")
+}
+
+// Validate names every setting that is wrong.
+func (s *Schedule) Validate() error {
+	var p config.Problems
+	p.Check(s.Every == 0 || s.Every >= time.Second, "--every %s is not at least 1s", s.Every)
+	p.Check(s.MinNewEvents >= 1, "--min-new-events %d is not at least 1", s.MinNewEvents)
+	return p.Err()
+}
+
+// firstRetry is the pause after the first training that lost Spark; each further one in a row doubles it, up to Every.
+const firstRetry = 5 * time.Second
+
+// rounds trains whenever enough new events have come, until ctx ends. A round that fails is logged, and the next comes.
+type rounds struct {
+	Schedule
+	dataDir string
+	log     *slog.Logger
+	train   func(context.Context) error
+	stats   roundStats
+}
+
+// trainEvery is the program with --every. A signal is no failure: it ends with nil.
+func trainEvery(ctx context.Context, s Schedule, c Config, log *slog.Logger, train func(context.Context) error) error {
+	if err := c.resolve(); err != nil {
+		return err
+	}
+	r := &rounds{Schedule: s, dataDir: c.DataDir, log: log, train: train}
+	if s.MetricsAddr != "" {
+		server, err := prom.Serve(s.MetricsAddr, r.stats.samples, r.stats.healthy)
+		if err != nil {
+			return err
+		}
+		defer server.Close()
+		log.Info("serving metrics", "addr", server.Addr)
+	}
+	r.run(ctx)
+	return nil
+}
+
+func (r *rounds) run(ctx context.Context) {
+	retry := firstRetry
+	for {
+		err := r.round(ctx)
+		if ctx.Err() != nil {
+			return
+		}
+		wait := r.Every
+		if lost(err) {
+			wait, retry = min(retry, r.Every), 2*retry
+		} else {
+			retry = firstRetry
+		}
+		if err != nil {
+			r.log.Error("a training ended without a new version", "error", err, "next", wait)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(wait):
+		}
+	}
+}
+
+// round trains if enough new events have come.
+func (r *rounds) round(ctx context.Context) error {
+	n, err := newEvents(r.dataDir)
+	if err != nil {
+		r.stats.ended(err)
+		return err
+	}
+	r.stats.newEvents.Store(n)
+	if n < r.MinNewEvents {
+		r.log.Debug("too few new events to train on", "events", n, "of", r.MinNewEvents)
+		return nil
+	}
+	r.log.Info("training", "new_events", n)
+	err = r.train(ctx)
+	if ctx.Err() != nil {
+		return ctx.Err() // told to stop: neither a success nor a failure
+	}
+	r.stats.ended(err)
+	if left, err := newEvents(r.dataDir); err == nil {
+		r.stats.newEvents.Store(left)
+	}
+	return err
+}
+
+// newEvents counts the rows of the batch files that the newest version was not made from.
+func newEvents(dataDir string) (n int64, err error) {
+	versions, err := model.List(filepath.Join(dataDir, "models"))
+	if err != nil {
+		return 0, err
+	}
+	known := map[string]bool{}
+	for _, v := range versions {
+		if v.Err == nil {
+			for _, name := range append(v.Manifest.Data.BatchFiles, v.Manifest.Data.BadBatchFiles...) {
+				known[name] = true
+			}
+			break
+		}
+	}
+	files, err := filepath.Glob(filepath.Join(dataDir, features.BatchesDir, "batch_*.csv"))
+	if err != nil {
+		return 0, fmt.Errorf("listing the batch files: %w", err)
+	}
+	for _, file := range files {
+		if known[filepath.Base(file)] {
+			continue
+		}
+		lines, err := countLines(file)
+		if err != nil {
+			return 0, fmt.Errorf("counting new events: %w", err)
+		}
+		n += max(lines-1, 0) // one is the header
+	}
+	return n, nil
+}
+
+func countLines(path string) (n int64, err error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return 0, err
+	}
+	defer f.Close()
+	buf := make([]byte, 256<<10)
+	for {
+		read, err := f.Read(buf)
+		n += int64(bytes.Count(buf[:read], []byte("\n")))
+		if errors.Is(err, io.EOF) {
+			return n, nil
+		} else if err != nil {
+			return 0, err
+		}
+	}
+}
+
+// lost tells whether a training failed because Spark was not there, or went away under it: then it may work in a moment.
+func lost(err error) bool {
+	if errors.Is(err, spark.ErrRemote) {
+		return true
+	}
+	var e *spark.Error
+	return errors.As(err, &e) && (e.Code == codes.Unavailable || strings.HasPrefix(e.Class, "INVALID_HANDLE.SESSION"))
+}

@@ -1,0 +1,183 @@
+package train
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"cartwheel/internal/event"
+	"cartwheel/internal/features"
+	"cartwheel/internal/model"
+	"cartwheel/internal/spark"
+)
+
+// putBatch writes a batch file of n events, and returns its name.
+func putBatch(t *testing.T, dataDir string, first, n int) string {
+	t.Helper()
+	name := fmt.Sprintf("batch_000_%020d_%020d.csv", first, first+n-1)
+	text := event.BatchHeader + "\n"
+	for i := range n {
+		text += fmt.Sprintf("1,v,view,i,,e%d\n", first+i)
+	}
+	path := filepath.Join(dataDir, features.BatchesDir, name)
+	if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte(text), 0o644)); err != nil {
+		t.Fatal(err)
+	}
+	return name
+}
+
+// putVersion writes as much of a version as tells what it was made from.
+func putVersion(t *testing.T, dataDir, name string, batches ...string) {
+	t.Helper()
+	dir := filepath.Join(dataDir, "models", name)
+	text, err := json.Marshal(model.Manifest{Schema: model.Schema, Version: name, Data: model.DataRange{BatchFiles: batches}})
+	if err = errors.Join(err, os.MkdirAll(dir, 0o755), os.WriteFile(filepath.Join(dir, model.ManifestName), text, 0o644)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestNewEventsAreThoseTheNewestVersionHasNot(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	want := func(n int64) {
+		t.Helper()
+		if got, err := newEvents(dir); err != nil || got != n {
+			t.Errorf("%d new events, %v; want %d", got, err, n)
+		}
+	}
+	want(0)
+	a := putBatch(t, dir, 0, 30)
+	b := putBatch(t, dir, 30, 5)
+	putBatch(t, dir, 35, 7)
+	want(42)
+	putVersion(t, dir, "20260101T000000Z-aaaaaa", a, b)
+	want(7)
+	putVersion(t, dir, "20260102T000000Z-aaaaaa", a)
+	want(12)
+	if err := os.WriteFile(filepath.Join(dir, "models", "20260102T000000Z-aaaaaa", model.ManifestName), []byte("{"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	want(7)
+}
+
+// play runs rounds in a bubble of time, with a training that does nothing but return what it is told to. at is when each began.
+func play(t *testing.T, schedule Schedule, dir string, forSoLong time.Duration, train func(n int) error) (at []time.Duration, r *rounds, log *bytes.Buffer) {
+	t.Helper()
+	log = &bytes.Buffer{}
+	synctest.Test(t, func(t *testing.T) {
+		begun := time.Now()
+		ctx, cancel := context.WithTimeout(t.Context(), forSoLong)
+		defer cancel()
+		r = &rounds{Schedule: schedule, dataDir: dir, log: slog.New(slog.NewTextHandler(log, nil)), train: func(context.Context) error {
+			at = append(at, time.Since(begun))
+			return train(len(at))
+		}}
+		r.run(ctx)
+	})
+	return at, r, log
+}
+
+func TestRoundsWaitForEnoughEvents(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	all := []string{putBatch(t, dir, 0, 50)}
+	schedule := Schedule{Every: time.Minute, MinNewEvents: 40}
+	at, r, log := play(t, schedule, dir, 10*time.Minute, func(n int) error {
+		putVersion(t, dir, fmt.Sprintf("2026010%dT000000Z-aaaaaa", n), all...)
+		if n == 1 {
+			putBatch(t, dir, 50, 39) // not enough
+		}
+		return nil
+	})
+	if want := []time.Duration{0}; !slices.Equal(at, want) {
+		t.Errorf("trained at %v, want %v", at, want)
+	}
+	if got := samplesOf(r); !strings.Contains(got, "trained 1;") || !strings.Contains(got, "new_events 39;") {
+		t.Errorf("the metrics tell %s", got)
+	}
+	if strings.Contains(log.String(), "level=ERROR") {
+		t.Errorf("the log: %s", log)
+	}
+}
+
+func TestARoundThatFailsIsFollowedByTheNext(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	putBatch(t, dir, 0, 50)
+	gone := fmt.Errorf("%w: nobody there", spark.ErrRemote)
+	fails := []error{errors.New("a bad day"), model.ErrBusy, gone, gone, gone, gone, gone, errors.New("again"), gone, nil}
+	at, r, log := play(t, Schedule{Every: time.Minute, MinNewEvents: 1}, dir, 6*time.Minute, func(n int) error {
+		if n > len(fails) {
+			return nil
+		}
+		return fails[n-1]
+	})
+	var want []time.Duration
+	for _, s := range []int{0, 60, 120, 125, 135, 155, 195, 255, 315, 320} { // doubled pauses while Spark is gone, never more than --every
+		want = append(want, time.Duration(s)*time.Second)
+	}
+	if !slices.Equal(at, want) {
+		t.Errorf("trained at %v, want %v", at, want)
+	}
+	if got := samplesOf(r); !strings.Contains(got, "trained 1;") || !strings.Contains(got, "busy 1;") || !strings.Contains(got, "lost 6;") || !strings.Contains(got, "failed 2;") {
+		t.Errorf("the metrics tell %s", got)
+	}
+	if n := strings.Count(log.String(), "level=ERROR"); n != 9 || !strings.Contains(log.String(), "nobody there") || !strings.Contains(log.String(), "next=40s") {
+		t.Errorf("%d failures are logged:\n%s", n, log)
+	}
+	if err := r.stats.healthy(); err != nil {
+		t.Errorf("after a success it says %v", err)
+	}
+}
+
+func TestRoundsEndWhenTold(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	putBatch(t, dir, 0, 50)
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		var log bytes.Buffer
+		r := &rounds{Schedule: Schedule{Every: time.Hour, MinNewEvents: 1}, dataDir: dir, log: slog.New(slog.NewTextHandler(&log, nil)), train: func(ctx context.Context) error {
+			cancel() // in the middle of a training
+			<-ctx.Done()
+			return fmt.Errorf("fitting: %w", ctx.Err())
+		}}
+		r.run(ctx) // the bubble would fail if it did not return
+		if got := samplesOf(r); !strings.Contains(got, "failed 0;") || strings.Contains(log.String(), "level=ERROR") {
+			t.Errorf("being told to stop counts as a failure: %s\n%s", got, &log)
+		}
+	})
+}
+
+func samplesOf(r *rounds) (all string) {
+	for _, s := range r.stats.samples() {
+		name := strings.TrimPrefix(s.Name, "cartwheel_train_")
+		if outcome := s.Labels["outcome"]; outcome != "" {
+			name = outcome
+		}
+		all += fmt.Sprintf("%s %g; ", name, s.Value)
+	}
+	return all
+}
+
+func TestScheduleNamesWhatIsWrong(t *testing.T) {
+	t.Parallel()
+	code, _, stderr := mainWith(t, nil, "--every", "10ms", "--min-new-events", "0")
+	if code != 2 || !strings.Contains(stderr, "--every 10ms") || !strings.Contains(stderr, "--min-new-events 0") {
+		t.Errorf("code %d: %s", code, stderr)
+	}
+	code, _, stderr = mainWith(t, map[string]string{"DATA_DIR": t.TempDir(), "METRICS_ADDR": "nowhere:x"}, "--every", "1m")
+	if code != 2 || !strings.Contains(stderr, "--metrics-addr") {
+		t.Errorf("code %d: %s", code, stderr)
+	}
+}
