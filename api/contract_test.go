@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"html"
 	"io"
 	"net/http"
 	"strings"
@@ -36,7 +37,7 @@ func newContractChecker(t *testing.T) *contractChecker {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, kind := range []string{"text/plain", "application/yaml"} {
+	for _, kind := range []string{"text/plain", "text/html", "application/yaml"} {
 		openapi3filter.RegisterBodyDecoder(kind, openapi3filter.FileBodyDecoder)
 	}
 	return &contractChecker{document: document, router: router, used: map[string]bool{}}
@@ -96,7 +97,7 @@ func TestContract(t *testing.T) {
 	const visitor, session = "/v1/visitors/anna/recommendations", "/v1/sessions/recommendations"
 	for _, path := range []string{visitor, visitor + "?limit=100&offset=10000&seen=include&exclude=a1,b1&only=a1,a2", "/v1/visitors/nobody/recommendations",
 		"/v1/items/popular", "/v1/items/popular?event=view&limit=3&only=a1", "/v1/items/a1/similar", "/v1/items/a1/similar?by=factors&offset=2", "/v1/items/b1/similar?by=visits", "/v1/items/nothing/similar",
-		visitor + "?explain=true", visitor + "?category=b", "/v1/items/popular?category=nowhere", "/v1/visitors/nobody/recommendations?explain=true", "/v1/models", "/v1/models/v1", "/v1/models/nothing", "/healthz", "/readyz", "/metrics", "/openapi.yaml"} {
+		visitor + "?explain=true", visitor + "?category=b", "/v1/items/popular?category=nowhere", "/v1/visitors/nobody/recommendations?explain=true", "/v1/models", "/v1/models/v1", "/v1/models/nothing", "/healthz", "/readyz", "/metrics", "/openapi.yaml", "/docs"} {
 		c.check(t, p, true, "GET", path, "")
 	}
 	for _, body := range []string{`{"items":["a1",7]}`, `{"items":[]}`, `{"events":[{"itemid":"a1"},{"itemid":9,"event":"transaction","timestamp":1433221332117}]}`} {
@@ -134,6 +135,42 @@ func TestContract(t *testing.T) {
 			if !c.used[method+" "+path] {
 				t.Errorf("%s %s is in the contract but was never asked", method, path)
 			}
+		}
+	}
+}
+
+// The page for people names every operation, parameter and property, and loads nothing from anywhere.
+func TestDocsTellTheContract(t *testing.T) {
+	t.Parallel()
+	c := newContractChecker(t)
+	a := start(t, t.TempDir()).do(t, "GET", "/docs", "")
+	page := html.UnescapeString(string(a.body))
+	if a.status != 200 || !strings.HasPrefix(a.header.Get("Content-Type"), "text/html") || !strings.Contains(a.header.Get("Content-Security-Policy"), "default-src 'none'") {
+		t.Fatalf("status %d, %v: %.200s", a.status, a.header, a.body)
+	}
+	expect := func(part string) {
+		if !strings.Contains(page, part) {
+			t.Errorf("the page does not say %q", part)
+		}
+	}
+	for path, item := range c.document.Paths.Map() {
+		for method, operation := range item.Operations() {
+			expect("<b>" + method + "</b> " + path + "</h3>")
+			expect(operation.Summary)
+		}
+	}
+	for name, parameter := range c.document.Components.Parameters {
+		expect("<code>" + parameter.Value.Name + "</code>")
+		if name != "visitorid" && name != "itemid" && name != "version" {
+			expect(parameter.Value.Description)
+		}
+	}
+	for _, word := range []string{"model_version", "because", "request_id", "application/problem+json"} {
+		expect(word)
+	}
+	for _, word := range []string{"http://", "<script", " src=", "@import"} {
+		if strings.Contains(page, word) {
+			t.Errorf("the page holds %q", word)
 		}
 	}
 }

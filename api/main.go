@@ -3,11 +3,14 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	_ "embed"
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
+	"net/url"
 	"os"
 	"strconv"
 	"time"
@@ -34,7 +37,11 @@ type settings struct {
 	dataDir     string
 	healthcheck bool
 	keys        serve.Keys
+	open        bool
+	certificate *tls.Certificate // nil for plain HTTP
 	rateLimit   float64
+	accessLog   float64
+	traces      string
 	logging     logging.Config
 }
 
@@ -54,23 +61,32 @@ func run(ctx, stop context.Context, args []string, getenv func(string) string, s
 		return 2
 	}
 	if s.healthcheck {
-		err = serve.Healthcheck(ctx, s.addr)
+		err = serve.Healthcheck(ctx, s.addr, s.certificate)
 	} else {
-		var listener net.Listener
-		if listener, err = net.Listen("tcp", s.addr); err != nil {
-			err = fmt.Errorf("listening on %s: %w (choose another address with --addr)", s.addr, err)
-		} else {
-			if len(s.keys) == 0 && !loopback(listener.Addr()) {
-				log.Warn("everybody who reaches this address may do everything; API_KEYS sets keys", "addr", listener.Addr().String())
-			}
-			err = serve.New(serve.Options{DataDir: s.dataDir, Contract: contract, Poll: time.Second, Keys: s.keys, RateLimit: s.rateLimit, Log: log}).Run(ctx, stop, listener)
-		}
+		err = s.serve(ctx, stop, log)
 	}
 	if err != nil {
 		log.Error(err.Error())
+		if errors.Is(err, config.ErrUsage) {
+			return 2
+		}
 		return 1
 	}
 	return 0
+}
+
+func (s *settings) serve(ctx, stop context.Context, log *slog.Logger) error {
+	listener, err := net.Listen("tcp", s.addr)
+	if err != nil {
+		return fmt.Errorf("listening on %s: %w (choose another address with --addr)", s.addr, err)
+	}
+	if len(s.keys) == 0 && !s.open && !loopback(listener.Addr()) {
+		_ = listener.Close()
+		return fmt.Errorf("%w: without API keys everybody who reaches %s could do everything: set keys (--api-keys), listen on 127.0.0.1, or say --open if that is meant",
+			config.ErrUsage, listener.Addr())
+	}
+	return serve.New(serve.Options{DataDir: s.dataDir, Contract: contract, Poll: time.Second, Keys: s.keys, RateLimit: s.rateLimit,
+		TLS: s.certificate, AccessLog: s.accessLog, Traces: s.traces, Log: log}).Run(ctx, stop, listener)
 }
 
 func parse(args []string, getenv func(string) string, out io.Writer) (*settings, error) {
@@ -81,10 +97,21 @@ func parse(args []string, getenv func(string) string, out io.Writer) (*settings,
 	f.StringVar(&s.dataDir, "data-dir", "data", "`folder` of the data")
 	f.Env("data-dir", "DATA_DIR")
 	var keys string
-	f.StringVar(&keys, "api-keys", "", "API `keys` as role:key,role:key with the roles reader, writer and admin; without any, everybody may do everything")
+	f.StringVar(&keys, "api-keys", "", "API `keys` as role:key,role:key with the roles reader, writer and admin; without any, everybody may do everything, and only this machine is served")
 	f.Env("api-keys", "API_KEYS")
+	f.BoolVar(&s.open, "open", false, "serve other machines without keys, too")
+	f.Env("open", "API_OPEN")
+	var certFile, keyFile string
+	f.StringVar(&certFile, "tls-cert-file", "", "PEM `file` of the certificate to serve HTTPS with; plain HTTP without")
+	f.Env("tls-cert-file", "API_TLS_CERT_FILE")
+	f.StringVar(&keyFile, "tls-key-file", "", "PEM `file` of its key")
+	f.Env("tls-key-file", "API_TLS_KEY_FILE")
 	f.Float64Var(&s.rateLimit, "rate-limit", 0, "`requests` a second that one key, or without keys one address, may send; 0 is no limit")
 	f.Env("rate-limit", "API_RATE_LIMIT")
+	f.Float64Var(&s.accessLog, "access-log-sample", 0, "`share` of requests that are logged, 0 to 1; above 0, all that failed here are")
+	f.Env("access-log-sample", "API_ACCESS_LOG_SAMPLE")
+	f.StringVar(&s.traces, "otlp-endpoint", "", "`URL` of an OpenTelemetry collector, such as http://localhost:4318, to send traces to; OTEL_TRACES_SAMPLER and the like hold")
+	f.Env("otlp-endpoint", "OTEL_EXPORTER_OTLP_ENDPOINT")
 	f.BoolVar(&s.healthcheck, "healthcheck", false, "ask the API on --addr whether it is ready, and end with 0 or 1")
 	s.logging.Declare(f)
 	if err := f.Parse(args, getenv); err != nil {
@@ -98,6 +125,17 @@ func parse(args []string, getenv func(string) string, out io.Writer) (*settings,
 	p.Check(s.rateLimit >= 0 && s.rateLimit <= 1e9, "--rate-limit %v is not between 0 and 1e9", s.rateLimit)
 	s.keys, err = serve.ParseKeys(keys)
 	p.Check(err == nil, "--api-keys: %v", err)
+	p.Check(s.accessLog >= 0 && s.accessLog <= 1, "--access-log-sample %v is not between 0 and 1", s.accessLog)
+	if s.traces != "" {
+		u, err := url.Parse(s.traces)
+		p.Check(err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "", "--otlp-endpoint %q is not an http or https URL", s.traces)
+	}
+	p.Check((certFile == "") == (keyFile == ""), "--tls-cert-file and --tls-key-file belong together: give both or neither")
+	if certFile != "" && keyFile != "" {
+		certificate, err := tls.LoadX509KeyPair(certFile, keyFile)
+		p.Check(err == nil, "--tls-cert-file and --tls-key-file: %v", err)
+		s.certificate = &certificate
+	}
 	return s, p.Err()
 }
 

@@ -314,6 +314,11 @@ func TestSettings(t *testing.T) {
 		"port":           {args: []string{"--addr", "127.0.0.1:http"}, code: 2, says: "port"},
 		"from variables": {env: map[string]string{"API_ADDR": "nonsense"}, code: 2, says: `"nonsense"`},
 		"log level":      {args: []string{"--log-level", "loud"}, code: 2, says: "loud"},
+		"open to all":    {args: []string{"--addr", "0.0.0.0:0"}, code: 2, says: "without API keys everybody who reaches"},
+		"access log":     {args: []string{"--access-log-sample", "2"}, code: 2, says: "--access-log-sample 2"},
+		"traces":         {args: []string{"--otlp-endpoint", "localhost:4318"}, code: 2, says: `--otlp-endpoint "localhost:4318"`},
+		"half of TLS":    {args: []string{"--tls-key-file", "key.pem"}, code: 2, says: "belong together"},
+		"no certificate": {args: []string{"--tls-key-file", "key.pem", "--tls-cert-file", "cert.pem"}, code: 2, says: "cert.pem: no such file"},
 		"no such host":   {args: []string{"--addr", "192.0.2.1:25000"}, code: 1, says: "listening on 192.0.2.1:25000"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -3,7 +3,6 @@ package serve
 import (
 	"errors"
 	"fmt"
-	"log/slog"
 	"math/rand/v2"
 	"net/http"
 	"runtime/debug"
@@ -43,9 +42,12 @@ func (s *Server) around(c *gin.Context) {
 		}
 		took := time.Since(begun)
 		s.metrics.observe(route, c.Writer.Status(), took)
-		if s.log.Enabled(c.Request.Context(), slog.LevelDebug) {
-			s.log.Debug("request", "id", id, "method", c.Request.Method, "route", route, "status", c.Writer.Status(), "bytes", c.Writer.Size(),
-				"seconds", took.Seconds())
+		if s.options.Traces != "" {
+			nameSpan(c, route, id)
+		}
+		if s.options.AccessLog > 0 && (c.Writer.Status() >= 500 || rand.Float64() < s.options.AccessLog) {
+			s.log.Info("request", "id", id, "method", c.Request.Method, "route", route, "status", c.Writer.Status(), "bytes", c.Writer.Size(),
+				"seconds", took.Seconds(), "remote", c.RemoteIP())
 		}
 	}()
 	switch {

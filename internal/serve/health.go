@@ -1,7 +1,10 @@
 package serve
 
 import (
+	"bytes"
 	"context"
+	"crypto/tls"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -44,8 +47,9 @@ func (s *Server) contract(c *gin.Context) {
 	c.Data(http.StatusOK, "application/yaml", s.options.Contract)
 }
 
-// Healthcheck asks a server on this machine whether it is ready, for containers that have no other client.
-func Healthcheck(ctx context.Context, addr string) error {
+// Healthcheck asks a server on this machine whether it is ready, for containers that have no other client. With a certificate it asks
+// over TLS, and wants to be shown that one: the name on it need not be this machine's.
+func Healthcheck(ctx context.Context, addr string, certificate *tls.Certificate) error {
 	host, port, err := net.SplitHostPort(addr)
 	if err != nil {
 		return fmt.Errorf("asking for readiness: %w", err)
@@ -55,11 +59,21 @@ func Healthcheck(ctx context.Context, addr string) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
 	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+net.JoinHostPort(host, port)+"/readyz", nil)
+	client, scheme := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}, "http://"
+	if certificate != nil {
+		scheme = "https://"
+		client.Transport = &http.Transport{DisableKeepAlives: true, TLSClientConfig: &tls.Config{InsecureSkipVerify: true, VerifyConnection: func(s tls.ConnectionState) error {
+			if !bytes.Equal(s.PeerCertificates[0].Raw, certificate.Certificate[0]) {
+				return errors.New("another certificate than --tls-cert-file is shown")
+			}
+			return nil
+		}}}
+	}
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, scheme+net.JoinHostPort(host, port)+"/readyz", nil)
 	if err != nil {
 		return fmt.Errorf("asking for readiness: %w", err)
 	}
-	response, err := http.DefaultClient.Do(request)
+	response, err := client.Do(request)
 	if err != nil {
 		return fmt.Errorf("asking for readiness: %w", err)
 	}

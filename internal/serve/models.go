@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/gin-gonic/gin"
+	"golang.org/x/sys/unix"
 
 	"cartwheel/internal/model"
 )
@@ -114,6 +115,9 @@ func (s *Server) activate(c *gin.Context) {
 	switch {
 	case errors.Is(err, model.ErrBadVersion):
 		fail(c, http.StatusConflict, "version", err.Error())
+	case errors.Is(err, fs.ErrPermission) || errors.Is(err, unix.EROFS):
+		fail(c, http.StatusConflict, "version", fmt.Sprintf("nothing was changed, for this server may not write %s in the models folder: "+
+			"let it, or write the version's name there where the folder can be written, and this server follows", model.LatestName))
 	case err != nil:
 		s.log.Error("activating a version", "version", m.Version, "error", err)
 		fail(c, http.StatusInternalServerError, "", "the champion's name cannot be written; the log says why")

@@ -33,6 +33,7 @@ func (s *Server) routes() http.Handler {
 	e.GET("/readyz", s.readyz)
 	e.GET("/metrics", gin.WrapH(s.metrics.handler()))
 	e.GET("/openapi.yaml", s.contract)
+	e.GET("/docs", s.docs)
 
 	read := e.Group("/v1", s.allow(roleReader))
 	read.GET("/visitors/:visitorid/recommendations", s.fromChampion(visitorRecommendations))

@@ -7,6 +7,7 @@ package serve
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -24,7 +25,10 @@ type Options struct {
 	Contract  []byte        // the OpenAPI document that is served
 	Poll      time.Duration // how often LATEST is looked at
 	Keys      Keys
-	RateLimit float64 // requests a second of one key, or without keys of one address; 0 is no limit
+	RateLimit float64          // requests a second of one key, or without keys of one address; 0 is no limit
+	TLS       *tls.Certificate // nil serves plain HTTP
+	AccessLog float64          // share of requests that are logged, from 0 to 1
+	Traces    string           // URL of an OpenTelemetry collector; empty sends none
 	Log       *slog.Logger
 }
 
@@ -37,6 +41,8 @@ const (
 	// lameDuck is how long new requests are still answered after the stop, with "Connection: close" and readiness false, so that
 	// clients and load balancers leave by themselves.
 	lameDuck = 500 * time.Millisecond
+	// tracesFlush is how long the last traces may take to be sent.
+	tracesFlush = 2 * time.Second
 )
 
 // Server is one API.
@@ -47,6 +53,7 @@ type Server struct {
 	champion *champion
 	limits   *limits
 	handler  http.Handler
+	page     func() ([]byte, error) // the contract for people
 	draining atomic.Bool
 }
 
@@ -55,6 +62,7 @@ func New(o Options) *Server {
 	s := &Server{options: o, log: o.Log, metrics: newMetrics(), limits: newLimits(o.RateLimit)}
 	s.champion = &champion{dir: s.modelsDir(), log: o.Log, metrics: s.metrics,
 		shop: newCatalogue(filepath.Join(o.DataDir, "catalogue"), o.Log, s.metrics)}
+	s.page = sync.OnceValues(func() ([]byte, error) { return renderDocs(o.Contract) })
 	s.handler = s.routes()
 	return s
 }
@@ -63,14 +71,32 @@ func (s *Server) modelsDir() string { return filepath.Join(s.options.DataDir, "m
 
 // Run serves on the listener until stop is done, then lets what is in flight end until ctx is done.
 func (s *Server) Run(ctx, stop context.Context, listener net.Listener) error {
+	handler := compressed(s.handler)
+	if s.options.Traces != "" {
+		provider, err := newTracing(ctx, s.options.Traces, s.log)
+		if err != nil {
+			return err
+		}
+		defer func() {
+			ctx, cancel := context.WithTimeout(ctx, tracesFlush)
+			defer cancel()
+			_ = provider.Shutdown(ctx) // what could not be sent any more has been said
+		}()
+		handler = traced(handler, provider)
+	}
 	server := &http.Server{
-		Handler:           compressed(s.handler),
+		Handler:           handler,
 		ReadHeaderTimeout: readHeaderTimeout,
 		ReadTimeout:       readTimeout,
 		WriteTimeout:      writeTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    4 * maxHeaderBytes, // what is between gets an answer in problem+json; what is beyond, net/http's own
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
+	}
+	serve := server.Serve
+	if s.options.TLS != nil {
+		server.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{*s.options.TLS}}
+		serve = func(l net.Listener) error { return server.ServeTLS(l, "", "") }
 	}
 	s.log.Info("serving", "addr", listener.Addr().String(), "models", s.modelsDir())
 	watching, stopWatching := context.WithCancel(stop)
@@ -80,7 +106,7 @@ func (s *Server) Run(ctx, stop context.Context, listener net.Listener) error {
 	defer stopWatching()
 
 	failed := make(chan error, 1)
-	background.Go(func() { failed <- server.Serve(listener) })
+	background.Go(func() { failed <- serve(listener) })
 	select {
 	case err := <-failed:
 		return fmt.Errorf("serving on %s: %w", listener.Addr(), err)
