@@ -46,7 +46,8 @@ type Manifest struct {
 	Parameters   Parameters             `json:"parameters"`
 	Counts       Counts                 `json:"counts"`
 	Data         DataRange              `json:"data"`
-	Metrics      map[string]Measurement `json:"metrics"` // by recommender and kind of visitor: "als", "popular", "als.warm", "als.cold", …
+	Metrics      map[string]Measurement `json:"metrics"`            // "<kind of question>: <recommender>", "<kind>, warm: <recommender>", …
+	Decision     *Decision              `json:"decision,omitempty"` // nil in versions of programs that promoted whatever they trained
 	Files        []File                 `json:"files"`
 }
 
@@ -90,10 +91,10 @@ type DataRange struct {
 	BadBatchFiles []string  `json:"bad_batch_files,omitempty"` // names of those that were passed over, for they were damaged
 }
 
-// Measurement is one recommender's quality on the hold-out: means over visitors, each with a 95 % bootstrap interval.
+// Measurement is one recommender's quality on the hold-out: means over questions, each with a 95 % bootstrap interval over visitors.
 type Measurement struct {
 	Cases  int                 `json:"cases"`
-	Values map[string]Interval `json:"values"` // "ndcg@10", "recall@10", "hitrate@10"
+	Values map[string]Interval `json:"values"` // "ndcg@10", "recall@20", "coverage@10", …: docs/quality.md lists them
 }
 
 // Interval is a mean and its 95 % bootstrap interval.

@@ -34,6 +34,8 @@ type Config struct {
 	Recompute      bool // read every batch file again, not only the new ones
 	SkipBadBatches bool // go on without damaged batch files
 
+	Force bool // make the version the champion whatever the comparison says
+
 	Log logging.Config
 }
 
@@ -58,6 +60,7 @@ func (c *Config) Declare(s *config.Set) {
 	s.Float64Var(&c.Holdout, "holdout", 0.1, "`share` of the events, the latest, that the evaluation keeps back")
 	s.BoolVar(&c.Recompute, "recompute", false, "read every batch file again, not only those that have come since the last training")
 	s.BoolVar(&c.SkipBadBatches, "skip-bad-batches", false, "go on without batch files that are damaged, naming them here and in the manifest")
+	s.BoolVar(&c.Force, "force", false, "make the version the champion even if it is worse than the one before, or no better than popularity")
 	c.Log.Declare(s)
 }
 
