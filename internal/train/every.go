@@ -87,7 +87,10 @@ func (r *rounds) run(ctx context.Context) {
 		} else {
 			retry = firstRetry
 		}
-		if err != nil {
+		switch {
+		case errors.Is(err, errNotPromoted):
+			r.log.Warn("the version is kept, but was not made the champion", "reason", err)
+		case err != nil:
 			r.log.Error("a training ended without a new version", "error", err, "next", wait)
 		}
 		select {

@@ -12,13 +12,14 @@ import (
 
 // Outcomes of a round, as the metrics name them.
 const (
-	outcomeTrained = "trained"
-	outcomeBusy    = "busy" // another training held the data folder
-	outcomeLost    = "lost" // Spark was not there, or went away
-	outcomeFailed  = "failed"
+	outcomePromoted = "promoted"
+	outcomeKept     = "kept" // a version that did not pass the gate
+	outcomeBusy     = "busy" // another training held the data folder
+	outcomeLost     = "lost" // Spark was not there, or went away
+	outcomeFailed   = "failed"
 )
 
-var outcomes = []string{outcomeTrained, outcomeBusy, outcomeLost, outcomeFailed}
+var outcomes = []string{outcomePromoted, outcomeKept, outcomeBusy, outcomeLost, outcomeFailed}
 
 // roundStats is what became of the rounds so far.
 type roundStats struct {
@@ -34,7 +35,9 @@ func (s *roundStats) ended(err error) {
 	outcome := outcomeFailed
 	switch {
 	case err == nil:
-		outcome = outcomeTrained
+		outcome = outcomePromoted
+	case errors.Is(err, errNotPromoted):
+		outcome, err = outcomeKept, nil
 	case errors.Is(err, model.ErrBusy):
 		outcome = outcomeBusy
 	case lost(err):

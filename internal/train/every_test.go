@@ -102,7 +102,7 @@ func TestRoundsWaitForEnoughEvents(t *testing.T) {
 	if want := []time.Duration{0}; !slices.Equal(at, want) {
 		t.Errorf("trained at %v, want %v", at, want)
 	}
-	if got := samplesOf(r); !strings.Contains(got, "trained 1;") || !strings.Contains(got, "new_events 39;") {
+	if got := samplesOf(r); !strings.Contains(got, "promoted 1;") || !strings.Contains(got, "new_events 39;") {
 		t.Errorf("the metrics tell %s", got)
 	}
 	if strings.Contains(log.String(), "level=ERROR") {
@@ -115,21 +115,22 @@ func TestARoundThatFailsIsFollowedByTheNext(t *testing.T) {
 	dir := t.TempDir()
 	putBatch(t, dir, 0, 50)
 	gone := fmt.Errorf("%w: nobody there", spark.ErrRemote)
-	fails := []error{errors.New("a bad day"), model.ErrBusy, gone, gone, gone, gone, gone, errors.New("again"), gone, nil}
-	at, r, log := play(t, Schedule{Every: time.Minute, MinNewEvents: 1}, dir, 6*time.Minute, func(n int) error {
+	kept := fmt.Errorf("%w: not better", errNotPromoted)
+	fails := []error{errors.New("a bad day"), model.ErrBusy, gone, gone, gone, gone, gone, errors.New("again"), gone, kept, nil}
+	at, r, log := play(t, Schedule{Every: time.Minute, MinNewEvents: 1}, dir, 7*time.Minute, func(n int) error {
 		if n > len(fails) {
 			return nil
 		}
 		return fails[n-1]
 	})
 	var want []time.Duration
-	for _, s := range []int{0, 60, 120, 125, 135, 155, 195, 255, 315, 320} { // doubled pauses while Spark is gone, never more than --every
+	for _, s := range []int{0, 60, 120, 125, 135, 155, 195, 255, 315, 320, 380} { // doubled pauses while Spark is gone, never more than --every
 		want = append(want, time.Duration(s)*time.Second)
 	}
 	if !slices.Equal(at, want) {
 		t.Errorf("trained at %v, want %v", at, want)
 	}
-	if got := samplesOf(r); !strings.Contains(got, "trained 1;") || !strings.Contains(got, "busy 1;") || !strings.Contains(got, "lost 6;") || !strings.Contains(got, "failed 2;") {
+	if got := samplesOf(r); !strings.Contains(got, "promoted 1;") || !strings.Contains(got, "busy 1;") || !strings.Contains(got, "lost 6;") || !strings.Contains(got, "failed 2;") || !strings.Contains(got, "kept 1;") {
 		t.Errorf("the metrics tell %s", got)
 	}
 	if n := strings.Count(log.String(), "level=ERROR"); n != 9 || !strings.Contains(log.String(), "nobody there") || !strings.Contains(log.String(), "next=40s") {

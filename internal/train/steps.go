@@ -30,8 +30,20 @@ func NewSteps(out io.Writer) *Steps {
 	return &Steps{out: out, terminal: ok && term.IsTerminal(int(f.Fd()))}
 }
 
-// Do runs one step, and says how long it took.
+// onStep is nil but in tests, which end the program where a step begins or ends.
+var onStep func()
+
+func atStep() {
+	if onStep != nil {
+		onStep()
+	}
+}
+
+// Do runs one step, and says how long it took. In the Spark UI its jobs bear its name, the words before a colon being their group.
 func (s *Steps) Do(ctx context.Context, name string, step func(context.Context) error) error {
+	atStep()
+	defer atStep()
+	ctx = spark.WithDescription(ctx, name)
 	started := time.Now()
 	var mu sync.Mutex // progress may come from more than one goroutine
 	said := started

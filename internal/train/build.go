@@ -1,0 +1,181 @@
+package train
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path"
+	"path/filepath"
+
+	"cartwheel/internal/model"
+	"cartwheel/internal/spark"
+	"cartwheel/internal/sparkml"
+
+	"github.com/apache/spark-connect-go/v40/spark/sql"
+)
+
+// build makes the tables and the model of a version from events, in the staging folder's subfolder dir. what names the events.
+func (j *job) build(ctx context.Context, events sql.DataFrame, dir, what string) (counts model.Counts, err error) {
+	err = j.steps.Do(ctx, "features: tables of "+what, func(ctx context.Context) error {
+		counts, err = j.buildTables(ctx, events, dir)
+		return err
+	})
+	if err != nil {
+		return counts, err
+	}
+	err = j.steps.Do(ctx, fmt.Sprintf("als: fit, rank %d, %d iterations, %s", j.Rank, j.Iterations, what), func(ctx context.Context) error {
+		return j.buildFactors(ctx, dir, &counts)
+	})
+	return counts, err
+}
+
+// Folders that a version has only while it is built.
+const (
+	numberedDir = ".numbered"
+	pairsDir    = ".pairs"
+	togetherDir = ".together"
+)
+
+func (j *job) buildTables(ctx context.Context, events sql.DataFrame, dir string) (counts model.Counts, err error) {
+	times, err := spanOf(ctx, events)
+	if err != nil {
+		return counts, err
+	}
+	counts.Events = times.events
+	ids := map[string]sql.DataFrame{}
+	for table, column := range map[string]string{"visitors": "visitorid", "items": "itemid"} {
+		numbered, err := number(ctx, events, column)
+		if err != nil {
+			return counts, fmt.Errorf("numbering %s: %w", table, spark.Explain(err))
+		}
+		if ids[table], err = j.keep(ctx, numbered, path.Join(dir, table)); err != nil {
+			return counts, err
+		}
+	}
+	numbered, err := byNumber(ctx, events, ids["visitors"], ids["items"])
+	if err != nil {
+		return counts, fmt.Errorf("numbering events: %w", spark.Explain(err))
+	}
+	if numbered, err = j.keep(ctx, numbered, path.Join(dir, numberedDir)); err != nil {
+		return counts, err
+	}
+	all, err := pairs(ctx, numbered, j.EventWeights, j.HalfLifeDays, times.to)
+	if err != nil {
+		return counts, fmt.Errorf("summing strengths: %w", spark.Explain(err))
+	}
+	if all, err = j.keep(ctx, all, path.Join(dir, pairsDir)); err != nil {
+		return counts, err
+	}
+	for table, make := range map[string]func() (sql.DataFrame, error){
+		"seen":    func() (sql.DataFrame, error) { return seen(ctx, all, times.to) },
+		"popular": func() (sql.DataFrame, error) { return popular(ctx, numbered, j.EventWeights, j.PopularDays, times.to) },
+	} {
+		df, err := make()
+		if err != nil {
+			return counts, fmt.Errorf("making the table %s: %w", table, spark.Explain(err))
+		}
+		if err := j.save(ctx, df, path.Join(dir, table)); err != nil {
+			return counts, err
+		}
+	}
+	if err := j.buildNeighbours(ctx, numbered, dir, times.to); err != nil {
+		return counts, err
+	}
+	for _, c := range []struct {
+		into *int64
+		df   sql.DataFrame
+	}{{&counts.Visitors, ids["visitors"]}, {&counts.Items, ids["items"]}, {&counts.Pairs, all}} {
+		if *c.into, err = c.df.Count(ctx); err != nil {
+			return counts, fmt.Errorf("counting: %w", spark.Explain(err))
+		}
+	}
+	return counts, nil
+}
+
+// buildNeighbours makes the tables of neighbours, by a long half-life and by a short one.
+func (j *job) buildNeighbours(ctx context.Context, numbered sql.DataFrame, dir string, now int64) error {
+	visits, err := sessions(ctx, numbered)
+	if err != nil {
+		return fmt.Errorf("finding sessions: %w", spark.Explain(err))
+	}
+	counted, err := together(ctx, j.session, visits, now)
+	if err != nil {
+		return fmt.Errorf("counting what is seen together: %w", spark.Explain(err))
+	}
+	if counted, err = j.keep(ctx, counted, path.Join(dir, togetherDir)); err != nil {
+		return err
+	}
+	for _, table := range []string{"neighbours", "recent_neighbours"} {
+		df, err := neighbours(ctx, j.session, counted, table, table == "neighbours")
+		if err != nil {
+			return fmt.Errorf("making the table %s: %w", table, spark.Explain(err))
+		}
+		if err := j.save(ctx, df, path.Join(dir, table)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (j *job) buildFactors(ctx context.Context, dir string, counts *model.Counts) error {
+	all, err := j.load(path.Join(dir, pairsDir))
+	if err != nil {
+		return err
+	}
+	input, n, err := j.ratings(ctx, all)
+	if err != nil {
+		return err
+	}
+	if n == 0 {
+		return fmt.Errorf("%w: no visitor has an event of a weight above 0 in %s", ErrNoData, &j.EventWeights)
+	}
+	als := sparkml.NewALS()
+	als.Rank, als.MaxIter, als.RegParam, als.Alpha, als.Seed = j.Rank, j.Iterations, j.Reg, j.Alpha, j.Seed
+	als.ImplicitPrefs = true
+	als.UserCol, als.ItemCol, als.RatingCol = "visitor", "item", "strength"
+	als.NumUserBlocks, als.NumItemBlocks = j.blocks, j.blocks
+	fitted, err := als.Fit(ctx, j.session, input)
+	if err != nil {
+		return err
+	}
+	if err := fitted.Write(ctx, j.sparkPath(path.Join(dir, "als"))); err != nil {
+		return err
+	}
+	if err := fitted.Delete(ctx); err != nil {
+		return err
+	}
+	for table, into := range map[string]*int64{"userFactors": &counts.FactorsUsers, "itemFactors": &counts.FactorsItems} {
+		df, err := j.load(path.Join(dir, "als", table))
+		if err != nil {
+			return err
+		}
+		if *into, err = df.Count(ctx); err != nil {
+			return fmt.Errorf("counting factors: %w", spark.Explain(err))
+		}
+	}
+	for _, inside := range []string{numberedDir, pairsDir, togetherDir} {
+		if err := os.RemoveAll(filepath.Join(j.staging.Dir, dir, inside)); err != nil {
+			return fmt.Errorf("clearing the staging folder: %w", err)
+		}
+	}
+	return nil
+}
+
+// ratings are what ALS learns from. Where no visitor has enough items, all of them are taken: better weak factors than none.
+func (j *job) ratings(ctx context.Context, all sql.DataFrame) (sql.DataFrame, int64, error) {
+	var df sql.DataFrame
+	var n int64
+	for _, least := range []int{j.MinItems, 1} {
+		var err error
+		if df, err = ratings(ctx, all, least); err != nil {
+			return nil, 0, fmt.Errorf("choosing ratings: %w", spark.Explain(err))
+		}
+		if n, err = df.Count(ctx); err != nil {
+			return nil, 0, fmt.Errorf("counting ratings: %w", spark.Explain(err))
+		}
+		if n > 0 {
+			break
+		}
+	}
+	return df, n, nil
+}
