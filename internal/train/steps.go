@@ -30,19 +30,24 @@ func NewSteps(out io.Writer) *Steps {
 	return &Steps{out: out, terminal: ok && term.IsTerminal(int(f.Fd()))}
 }
 
-// onStep is nil but in tests, which end the program where a step begins or ends.
-var onStep func()
+// onStep is nil but in tests, which end the program at one of these moments.
+var onStep func(string)
 
-func atStep() {
+const (
+	stepEdge      = "edge"      // a step begins or ends
+	stepPublished = "published" // the version bears its name and is not yet the champion
+)
+
+func at(step string) {
 	if onStep != nil {
-		onStep()
+		onStep(step)
 	}
 }
 
 // Do runs one step, and says how long it took. In the Spark UI its jobs bear its name, the words before a colon being their group.
 func (s *Steps) Do(ctx context.Context, name string, step func(context.Context) error) error {
-	atStep()
-	defer atStep()
+	at(stepEdge)
+	defer at(stepEdge)
 	ctx = spark.WithDescription(ctx, name)
 	started := time.Now()
 	var mu sync.Mutex // progress may come from more than one goroutine

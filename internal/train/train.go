@@ -142,7 +142,7 @@ func Run(ctx context.Context, c Config, log *slog.Logger, steps *Steps) (*model.
 		if err := staging.Publish(m); err != nil || !m.Decision.Promoted {
 			return err
 		}
-		atStep()
+		at(stepPublished)
 		return model.SetChampion(models, staging.Version)
 	})
 	return m, err
