@@ -25,14 +25,22 @@ type mixture struct {
 	blend   model.Blend // weights divided by the signals' maxima; 0 where a signal says nothing
 	query   []float32   // nil if there are no factors to go by
 	length  float64     // of the query
-	near    []float32   // by item: Σ weight of x · nearness of the item to x, over the history's items x
-	recent  []float32   // the same by the recent neighbours
-	own     []float32   // by item: its weight, if it is one of the history's
-	touched []int32     // the items of which near, recent or own is not 0
+	said    []signals   // by item: what the history says of it
+	touched []int32     // the items of which it says something
+	besides []float64   // their scores without factors, while they are looked at
 	history []weighed
 	met     *Set
 	top     []Scored
 }
+
+// signals are what a history says of an item, side by side, for they are used together.
+type signals [3]float32
+
+const (
+	saidNear   = iota // Σ weight of x · nearness of the item to x, over the history's items x
+	saidRecent        // the same by the recent neighbours
+	saidOwn           // its weight, if it is one of the history's
+)
 
 // weighed is an item of a history, and how much it counts for its neighbours and for itself.
 type weighed struct {
@@ -41,12 +49,12 @@ type weighed struct {
 }
 
 func newMixture(items int) mixture {
-	return mixture{near: make([]float32, items), recent: make([]float32, items), own: make([]float32, items), met: NewSet(items)}
+	return mixture{said: make([]signals, items), met: NewSet(items)}
 }
 
 func (m *mixture) clear() {
 	for _, item := range m.touched {
-		m.near[item], m.recent[item], m.own[item] = 0, 0, 0
+		m.said[item] = signals{}
 	}
 	m.touched, m.history, m.query, m.blend = m.touched[:0], m.history[:0], nil, model.Blend{}
 }
@@ -89,14 +97,13 @@ func (r *Recommender) prepare(m *mixture, query []float32, b model.Blend) {
 			continue // it has no neighbours and no factors
 		}
 		if b.Own > 0 {
-			m.touch(h.item)
-			m.own[h.item] = float32(h.own)
+			m.touch(h.item)[saidOwn] = float32(h.own)
 		}
 		if b.Neighbours > 0 {
-			nearMax = max(nearMax, m.approach(m.near, &r.near, h))
+			nearMax = max(nearMax, m.approach(saidNear, &r.near, h))
 		}
 		if b.Recent > 0 {
-			recentMax = max(recentMax, m.approach(m.recent, &r.recent, h))
+			recentMax = max(recentMax, m.approach(saidRecent, &r.recent, h))
 		}
 	}
 	var factorMax float64
@@ -124,23 +131,25 @@ func ratio(weight, largest float64) float64 {
 }
 
 // approach adds what h gives its neighbours to a signal, and returns the largest value that it left there.
-func (m *mixture) approach(signal []float32, neighbours *model.Neighbours, h weighed) (largest float32) {
+func (m *mixture) approach(signal int, neighbours *model.Neighbours, h weighed) (largest float32) {
 	if h.near == 0 {
 		return 0
 	}
 	items, scores := neighbours.Of(h.item)
 	for i, item := range items {
-		m.touch(item)
-		signal[item] += float32(h.near) * scores[i]
-		largest = max(largest, signal[item])
+		said := m.touch(item)
+		said[signal] += float32(h.near) * scores[i]
+		largest = max(largest, said[signal])
 	}
 	return largest
 }
 
-func (m *mixture) touch(item int32) {
-	if m.near[item] == 0 && m.recent[item] == 0 && m.own[item] == 0 {
+func (m *mixture) touch(item int32) *signals {
+	said := &m.said[item]
+	if *said == (signals{}) {
 		m.touched = append(m.touched, item)
 	}
+	return said
 }
 
 // silent reports whether no signal but popularity says anything.
@@ -148,15 +157,19 @@ func (m *mixture) silent() bool {
 	return m.blend.Neighbours == 0 && m.blend.Recent == 0 && m.blend.Own == 0 && m.blend.Factors == 0
 }
 
-// atMost bounds an item's score, its boost included, without a look at its factors, of which only the length counts (Cauchy and Schwarz). It lies above the
-// score by more than rounding.
-func (r *Recommender) atMost(m *mixture, item int32) float64 {
-	return r.rules.boosted(item, r.besidesFactors(m, item)+m.blend.Factors*m.length*r.index.length(item)) * (1 + 1e-9)
+// atMost bounds the score of an item, its boost included, by its score besides factors and a look at no more than the length of its
+// factors (Cauchy and Schwarz). It lies above the score by more than rounding.
+func (r *Recommender) atMost(m *mixture, item int32, besides float64) float64 {
+	return r.rules.boosted(item, besides+m.blend.Factors*m.length*r.index.length(item)) * (1 + 1e-9)
 }
 
-// score is an item's score.
+// score is an item's score, its boost included.
 func (r *Recommender) score(m *mixture, item int32) float64 {
-	score := r.besidesFactors(m, item)
+	return r.whole(m, item, r.besidesFactors(m, item))
+}
+
+// whole is the score of an item by its score besides factors.
+func (r *Recommender) whole(m *mixture, item int32, score float64) float64 {
 	if m.blend.Factors > 0 {
 		if row := r.index.Vector(item); row != nil {
 			score += m.blend.Factors * dot(m.query, row)
@@ -166,9 +179,10 @@ func (r *Recommender) score(m *mixture, item int32) float64 {
 }
 
 func (r *Recommender) besidesFactors(m *mixture, item int32) float64 {
-	score := m.blend.Neighbours*float64(m.near[item]) + m.blend.Recent*float64(m.recent[item]) + m.blend.Own*float64(m.own[item])
+	said := &m.said[item]
+	score := m.blend.Neighbours*float64(said[saidNear]) + m.blend.Recent*float64(said[saidRecent]) + m.blend.Own*float64(said[saidOwn])
 	if m.blend.Popular > 0 {
-		score += m.blend.Popular * r.popular[model.PopularAll].scored(item).Score
+		score += m.blend.Popular * r.popularity[item]
 	}
 	return score
 }
@@ -183,20 +197,20 @@ func (r *Recommender) mix(s *scratch, strategy string, o Options) Answer {
 	popular := r.popular[model.PopularAll]
 	s.best = s.best[:0]
 	m.met.Clear()
-	consider := func(item int32) {
-		if m.met.Has(item) || s.filter.out(item) {
-			return
-		}
-		m.met.Add(item)
-		if len(s.best) < need || r.atMost(m, item) >= s.best[0].Score {
-			s.best = push(s.best, Scored{popular.place[item], r.score(m, item)}, need)
+	weigh := func(item int32, besides float64) {
+		if len(s.best) < need || r.atMost(m, item, besides) >= s.best[0].Score {
+			s.best = push(s.best, Scored{popular.place[item], r.whole(m, item, besides)}, need)
 		}
 	}
+	consider := func(item int32) {
+		if !m.met.Has(item) && !s.filter.out(item) {
+			m.met.Add(item)
+			weigh(item, r.besidesFactors(m, item))
+		}
+	}
+	r.considerTouched(s, need, weigh)
 	for _, scored := range r.strange(s, o) {
 		s.best = push(s.best, scored, need)
-	}
-	for _, item := range m.touched {
-		consider(item)
 	}
 	mostPopular := m.blend.Popular * popular.scored(popular.order[0]).Score
 	if items, ok := r.narrow(s, o); ok {
@@ -251,6 +265,32 @@ func (r *Recommender) mix(s *scratch, strategy string, o Options) Answer {
 		next := Scored{int32(place), bound + m.blend.Popular*popular.scored(popular.order[place]).Score}
 		if len(s.best) == need && better(s.best[0], next) < 0 {
 			return r.mixed(s, strategy, o)
+		}
+	}
+}
+
+// considerTouched weighs the items that the history touches: first those that are the best without factors, so that most of the others
+// need no look at theirs.
+func (r *Recommender) considerTouched(s *scratch, need int, weigh func(item int32, besides float64)) {
+	m := &s.mixture
+	m.besides, m.top = m.besides[:0], m.top[:0]
+	for _, item := range m.touched {
+		if m.met.Has(item) || s.filter.out(item) {
+			m.besides = append(m.besides, -1)
+			continue
+		}
+		m.met.Add(item)
+		besides := r.besidesFactors(m, item)
+		m.besides = append(m.besides, besides)
+		m.top = push(m.top, Scored{int32(len(m.besides) - 1), besides}, need)
+	}
+	for _, first := range m.top {
+		weigh(m.touched[first.Item], first.Score)
+		m.besides[first.Item] = -1
+	}
+	for i, besides := range m.besides {
+		if besides >= 0 {
+			weigh(m.touched[i], besides)
 		}
 	}
 }

@@ -37,6 +37,7 @@ type Recommender struct {
 	folder         *Folder
 	popular        map[string]ranking
 	offered        map[string]ranking // popular, with boosts
+	popularity     []float64          // by item: the score in popular, all kinds of event counted
 	factorless     []int32            // items without factors, most popular first
 	categories     *model.Categories
 	rules          *rules
@@ -104,7 +105,10 @@ func New(v *model.Version) *Recommender {
 			r.factorless = append(r.factorless, item)
 		}
 	}
-	r.offered = r.popular
+	r.offered, r.popularity = r.popular, make([]float64, r.items.Len())
+	for item := range r.popularity {
+		r.popularity[item] = r.popular[model.PopularAll].scored(int32(item)).Score
+	}
 	r.scratches = &sync.Pool{New: func() any {
 		return &scratch{skip: NewSet(r.items.Len()), only: NewSet(r.items.Len()), query: make([]float32, r.index.rank), mixture: newMixture(r.items.Len())}
 	}}

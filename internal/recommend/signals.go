@@ -85,7 +85,7 @@ func (r *Recommender) signals(s *scratch, decays []float64, includeSeen bool, we
 		if i == 0 || i == len(decays)-1 { // the best neighbours at either end hold those between
 			s.best = s.best[:0]
 			for _, item := range m.touched {
-				s.best = push(s.best, Scored{item, m.blend.Neighbours*float64(m.near[item]) + m.blend.Recent*float64(m.recent[item])}, candidates)
+				s.best = push(s.best, Scored{item, m.blend.Neighbours*float64(m.said[item][saidNear]) + m.blend.Recent*float64(m.said[item][saidRecent])}, candidates)
 			}
 			for _, scored := range s.best {
 				add(scored.Item)
@@ -105,9 +105,9 @@ func (r *Recommender) signals(s *scratch, decays []float64, includeSeen bool, we
 				}
 				continue
 			}
-			near[j] = float32(m.blend.Neighbours) * m.near[item]
-			recent[j] = float32(m.blend.Recent) * m.recent[item]
-			own[j] = float32(m.blend.Own) * m.own[item]
+			near[j] = float32(m.blend.Neighbours) * m.said[item][saidNear]
+			recent[j] = float32(m.blend.Recent) * m.said[item][saidRecent]
+			own[j] = float32(m.blend.Own) * m.said[item][saidOwn]
 			if i > 0 {
 				continue
 			}
