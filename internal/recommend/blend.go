@@ -13,7 +13,7 @@ const (
 	// historyItems is how many of a visitor's newest items, or of a session's latest clicks, count.
 	historyItems = 200
 	// margin is how many more items than asked for are looked at before it is checked whether they suffice.
-	margin = 64
+	margin = 8
 )
 
 // mixture scores items by several signals at once:
