@@ -110,15 +110,11 @@ func Run(ctx context.Context, c Config, log *slog.Logger, steps *Steps) (*model.
 	}
 	defer unlock()
 
-	session, err := spark.Connect(ctx, c.SparkRemote)
+	session, release, err := connect(ctx, c.SparkRemote, models, log)
 	if err != nil {
 		return nil, err
 	}
-	defer func() {
-		if err := session.Close(); err != nil {
-			log.Warn("the Spark session could not be released; the server drops it within the hour", "error", err)
-		}
-	}()
+	defer release()
 	started := time.Now()
 	staging, err := model.Stage(models, started, c.SparkDataDir != c.DataDir)
 	if err != nil {
