@@ -129,6 +129,9 @@ func (j *job) buildFactors(ctx context.Context, dir string, counts *model.Counts
 	if n == 0 {
 		return fmt.Errorf("%w: no visitor has an event of a weight above 0 in %s", ErrNoData, &j.EventWeights)
 	}
+	if items := counts.Items; int64(j.Rank) > items {
+		j.log.Warn(fmt.Sprintf("--rank %d is more than there are items: the factors tell no more than those of rank %d would", j.Rank, items))
+	}
 	als := sparkml.NewALS()
 	als.Rank, als.MaxIter, als.RegParam, als.Alpha, als.Seed = j.Rank, j.Iterations, j.Reg, j.Alpha, j.Seed
 	als.ImplicitPrefs = true

@@ -24,6 +24,7 @@ import (
 	"cartwheel/internal/spark"
 
 	"github.com/apache/spark-connect-go/v40/spark/sql"
+	"golang.org/x/sys/unix"
 )
 
 // ErrNoData is wrapped by errors that say there is nothing to train on, or too little.
@@ -124,11 +125,8 @@ func Run(ctx context.Context, c Config, log *slog.Logger, steps *Steps) (*model.
 
 	j := &job{Config: c, log: log, session: session, steps: steps, staging: staging}
 	m, err := j.train(ctx)
-	if lost(err) {
-		err = fmt.Errorf("%w (Spark went away under the training: see that its Connect server, which SPARK_REMOTE names, is running, and train again; nothing was published)", err)
-	}
 	if err != nil {
-		return nil, err
+		return nil, hint(err, models)
 	}
 	m.CreatedAt, m.SparkVersion, m.GitRevision = started.UTC().Truncate(time.Second), session.Version, revision()
 	err = steps.Do(ctx, "publishing "+staging.Version, func(context.Context) error {
@@ -142,6 +140,23 @@ func Run(ctx context.Context, c Config, log *slog.Logger, steps *Steps) (*model.
 		return model.SetChampion(models, staging.Version)
 	})
 	return m, err
+}
+
+// hint says what a person can do about a failure of Spark's, where its own message leaves that open.
+func hint(err error, modelsDir string) error {
+	var failed *spark.Error
+	switch {
+	case lost(err):
+		return fmt.Errorf("%w (Spark went away under the training: see that its Connect server, which SPARK_REMOTE names, is running, and train again; nothing was published)", err)
+	case errors.As(err, &failed) && failed.Class == "TASK_WRITE_FAILED":
+		var disk unix.Statfs_t
+		if statErr := unix.Statfs(modelsDir, &disk); statErr != nil {
+			return err
+		}
+		return fmt.Errorf("%w (there are %d MB of free space in %s, where a training needs several times the size of the batch files; Spark's executors log why they could not write)",
+			err, disk.Bavail*uint64(disk.Bsize)>>20, modelsDir)
+	}
+	return err
 }
 
 // Folders inside the staging folder that the version does not keep.

@@ -1,0 +1,179 @@
+// Command bench-train measures trainings as a shop would run them, from batch files to a published version, at growing sizes, and the
+// same ALS fit submitted from Go and from PySpark. It writes a page of Markdown.
+//
+// It needs the Spark that SPARK_REMOTE names, and for PySpark the Python that BENCH_PYTHON names; `make bench-train` sees to both.
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"cartwheel/internal/synthetic"
+	"cartwheel/internal/synthetic/synthetictest"
+)
+
+// bench is one run of the measurements.
+type bench struct {
+	ctx    context.Context
+	remote string
+	python string // empty: no comparison with PySpark
+	dir    string // scratch
+	log    io.Writer
+}
+
+func main() {
+	var sizes sizeList
+	flag.Var(&sizes, "sizes", "`numbers` of events of the shops that are trained on, the largest last (default 200000,700000,2756101)")
+	rounds := flag.Int("rounds", 3, "`times` that a training of the smallest size is measured; the others once")
+	pairs := flag.Int("pairs", 3, "`times` that the fit is measured from Go and from PySpark")
+	out := flag.String("out", "docs/benchmarks/train.md", "`file` to write")
+	flag.Parse()
+	if len(sizes) == 0 {
+		sizes = sizeList{200_000, 700_000, 2_756_101}
+	}
+	ctx, release := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := run(ctx, sizes, *rounds, *pairs, *out)
+	release()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "bench-train:", err)
+		os.Exit(1)
+	}
+}
+
+// sizeList is a flag of numbers with commas between them.
+type sizeList []int
+
+func (l *sizeList) String() string { return strings.Trim(fmt.Sprint([]int(*l)), "[]") }
+
+// Set parses a flag's value.
+func (l *sizeList) Set(text string) error {
+	*l = nil
+	for _, part := range strings.Split(text, ",") {
+		n, err := strconv.Atoi(part)
+		if err != nil || n < 1 {
+			return fmt.Errorf("%q is not a number of events", part)
+		}
+		*l = append(*l, n)
+	}
+	return nil
+}
+
+func run(ctx context.Context, sizes []int, rounds, pairs int, out string) (err error) {
+	b := &bench{ctx: ctx, remote: os.Getenv("SPARK_REMOTE"), python: os.Getenv("BENCH_PYTHON"), log: os.Stderr}
+	if b.remote == "" {
+		return errors.New("SPARK_REMOTE is not set: make bench-train starts a Spark and sets it")
+	}
+	if b.dir, err = os.MkdirTemp("", "bench-train-"); err != nil {
+		return err
+	}
+	defer os.RemoveAll(b.dir)
+	if err := b.command("go", "build", "-o", b.dir+"/", "./sparkjobs/train").Run(); err != nil {
+		return fmt.Errorf("building: %w", err)
+	}
+	p := &page{load: load()}
+	// The smallest first, and once more than is told, so that what is told is of a warm cluster.
+	for i := range rounds + 1 {
+		t, err := b.training(sizes[0])
+		if err != nil {
+			return err
+		}
+		if i > 0 {
+			p.small = append(p.small, t)
+		}
+	}
+	for _, n := range sizes[1:] {
+		t, err := b.training(n)
+		if err != nil {
+			return err
+		}
+		p.larger = append(p.larger, t)
+	}
+	if b.python != "" {
+		if p.pairs, p.ratings, err = b.fits(pairs, b.dataDir(sizes[len(sizes)-1])); err != nil {
+			return err
+		}
+	}
+	text := p.String()
+	fmt.Println(text)
+	if err := os.MkdirAll(filepath.Dir(out), 0o755); err != nil {
+		return err
+	}
+	return os.WriteFile(out, []byte(text), 0o644)
+}
+
+// training is one training, from batch files to a version.
+type training struct {
+	events, files int
+	steps         []step
+	total         float64 // seconds
+}
+
+type step struct {
+	name    string
+	seconds float64
+}
+
+func (b *bench) dataDir(events int) string { return filepath.Join(b.dir, fmt.Sprint("data-", events)) }
+
+// training makes a shop and trains on it, from nothing but batch files.
+func (b *bench) training(events int) (t training, err error) {
+	t.events = events
+	dir := b.dataDir(events)
+	if err := os.RemoveAll(dir); err != nil {
+		return t, err
+	}
+	if t.files, err = synthetictest.WriteBatches(b.ctx, dir, synthetic.Settings{Events: events, Seed: 1}, 10_000); err != nil {
+		return t, err
+	}
+	begun := time.Now()
+	if t.steps, err = b.train(dir); err != nil {
+		return t, err
+	}
+	t.total = time.Since(begun).Seconds()
+	fmt.Fprintf(b.log, "%d events: %.1f s\n", events, t.total)
+	return t, nil
+}
+
+// stepLine is what a training says when a step has ended.
+var stepLine = regexp.MustCompile(`(?m)^(.+): ([0-9.]+) s$`)
+
+func (b *bench) train(dir string) (steps []step, err error) {
+	var errs bytes.Buffer
+	cmd := b.command(filepath.Join(b.dir, "train"), "--data-dir", dir, "--force")
+	cmd.Stderr = io.MultiWriter(&errs, b.log)
+	if err := cmd.Run(); err != nil {
+		return nil, fmt.Errorf("training: %w", err)
+	}
+	for _, found := range stepLine.FindAllStringSubmatch(errs.String(), -1) {
+		seconds, err := strconv.ParseFloat(found[2], 64)
+		if err != nil {
+			return nil, err
+		}
+		name := found[1]
+		if strings.HasPrefix(name, "publishing ") {
+			name = "publishing"
+		}
+		steps = append(steps, step{name, seconds})
+	}
+	return steps, nil
+}
+
+func (b *bench) command(name string, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(b.ctx, name, args...)
+	cmd.Stderr = b.log
+	cmd.Env = append(os.Environ(), "SPARK_REMOTE="+b.remote, "SPARK_DATA_DIR=")
+	return cmd
+}
