@@ -2,35 +2,11 @@ package model
 
 import (
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 )
-
-// LatestName is the file in the models folder that holds the champion's name.
-const LatestName = "LATEST"
-
-// Champion returns the name of the version that is to be served. Errors wrap fs.ErrNotExist where none was chosen yet, and
-// ErrBadVersion where what is written there cannot be a version's name.
-func Champion(modelsDir string) (string, error) {
-	path := filepath.Join(modelsDir, LatestName)
-	file, err := os.Open(path)
-	if err != nil {
-		return "", fmt.Errorf("reading the champion's name: %w", err)
-	}
-	defer file.Close()
-	data, err := io.ReadAll(io.LimitReader(file, 2*maxNameBytes))
-	if err != nil {
-		return "", fmt.Errorf("reading the champion's name: %w", err)
-	}
-	name := strings.TrimRight(string(data), "\r\n")
-	if err := CheckName(name); err != nil {
-		return "", fmt.Errorf("%s: %w", path, err)
-	}
-	return name, nil
-}
 
 const maxNameBytes = 128
 

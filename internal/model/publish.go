@@ -28,13 +28,16 @@ func Lock(modelsDir string) (unlock func(), err error) {
 	if err := os.MkdirAll(modelsDir, 0o755); err != nil {
 		return nil, fmt.Errorf("creating the models folder: %w", err)
 	}
-	path := filepath.Join(modelsDir, ".lock")
+	return lock(filepath.Join(modelsDir, ".lock"), unix.LOCK_EX|unix.LOCK_NB)
+}
+
+func lock(path string, how int) (unlock func(), err error) {
 	// Read-only, for a lock needs no more, and the file may be of another user: of a training in a container, say.
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDONLY, 0o644)
 	if err != nil {
 		return nil, fmt.Errorf("opening the lock: %w", err)
 	}
-	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+	if err := unix.Flock(int(f.Fd()), how); err != nil {
 		_ = f.Close()
 		if errors.Is(err, unix.EWOULDBLOCK) {
 			return nil, fmt.Errorf("%w: it holds %s", ErrBusy, path)
@@ -141,15 +144,4 @@ func inventory(dir string) ([]File, error) {
 		return nil, fmt.Errorf("listing the version's files: %w", err)
 	}
 	return files, nil
-}
-
-// SetChampion makes a published version the one that is served.
-func SetChampion(modelsDir, version string) error {
-	if _, err := ReadManifest(filepath.Join(modelsDir, version)); err != nil {
-		return err
-	}
-	return durable.WriteFile(filepath.Join(modelsDir, LatestName), func(w io.Writer) error {
-		_, err := io.WriteString(w, version+"\n")
-		return err
-	})
 }
