@@ -44,7 +44,7 @@ func TestCommands(t *testing.T) {
 	}{
 		{"list", 0, []string{"version", "c ", "champion before", "champion\n"}},
 		{"show champion", 0, []string{"version   b", "rank 3", "als"}},
-		{"compare c", 0, []string{"A: c", "B: b", "parameters", "counts"}},
+		{"compare c", 0, []string{"A: c", "B: b", "parameters.rank"}},
 		{"compare a b", 0, []string{"A: a", "B: b"}},
 		{"activate c", 0, []string{"c is the champion now", "rollback goes back to b"}},
 		{"rollback", 0, []string{"a is the champion now"}},
