@@ -15,15 +15,15 @@
 //	ml.recommendation.ALS                             Fit
 //	ml.recommendation.ALSModel                        Rank UserFactors ItemFactors RecommendForAllUsers RecommendForAllItems RecommendForUserSubset RecommendForItemSubset
 //	ml.classification.LogisticRegression              Fit
-//	ml.classification.LogisticRegressionModel         NumFeatures NumClasses Coefficients Intercept CoefficientMatrix InterceptVector Summary
+//	ml.classification.LogisticRegressionModel         NumFeatures NumClasses Coefficients Intercept CoefficientMatrix InterceptVector HasSummary Summary
 //	ml.classification.RandomForestClassifier          Fit
 //	ml.classification.RandomForestClassificationModel NumFeatures NumClasses FeatureImportances NumTrees TreeWeights TotalNumNodes ToDebugString
 //	ml.classification.GBTClassifier                   Fit
 //	ml.classification.GBTClassificationModel          NumFeatures NumClasses FeatureImportances NumTrees TreeWeights TotalNumNodes ToDebugString
 //	ml.clustering.KMeans                              Fit
-//	ml.clustering.KMeansModel                         NumFeatures ClusterCenters Summary
+//	ml.clustering.KMeansModel                         NumFeatures ClusterCenters HasSummary Summary
 //	ml.clustering.BisectingKMeans                     Fit
-//	ml.clustering.BisectingKMeansModel                NumFeatures ClusterCenters Summary
+//	ml.clustering.BisectingKMeansModel                NumFeatures ClusterCenters HasSummary Summary
 //	ml.feature.StandardScaler                         Fit
 //	ml.feature.StandardScalerModel                    Mean Std
 //	ml.feature.MinMaxScaler                           Fit
@@ -37,6 +37,7 @@
 //	ml.evaluation.RankingEvaluator                    Evaluate IsLargerBetter
 //	ml.evaluation.ClusteringEvaluator                 Evaluate IsLargerBetter
 //	ml.functions                                      VectorToArray ArrayToVector
+//	(any model)                                       Read CacheInfo CleanCache
 package sparkml
 
 import (
@@ -98,6 +99,9 @@ func (m *Model) Delete(ctx context.Context) error {
 	}
 	return nil
 }
+
+// ID names the model in CacheInfo.
+func (m *Model) ID() string { return m.id }
 
 // frame returns the DataFrame that the model's method of that name gives.
 func (m *Model) frame(ctx context.Context, methods ...fields) (sql.DataFrame, error) {
@@ -189,6 +193,10 @@ type mlResult struct {
 		ObjRef struct {
 			ID string `json:"id"`
 		} `json:"objRef"`
+		UID    string `json:"uid"`
+		Params struct {
+			Params map[string]literal `json:"params"`
+		} `json:"params"`
 	} `json:"operatorInfo"`
 }
 
