@@ -1,0 +1,277 @@
+package client_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/getkin/kin-openapi/openapi3filter"
+	"github.com/getkin/kin-openapi/routers"
+	"github.com/getkin/kin-openapi/routers/legacy"
+	"go.uber.org/goleak"
+
+	"cartwheel/client"
+	"cartwheel/internal/model/modeltest"
+	"cartwheel/internal/serve"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// serveShop runs the real server on a version of generated items and visitors until the test ends.
+func serveShop(t testing.TB, keys string) (url string) {
+	t.Helper()
+	data := t.TempDir()
+	modeltest.Write(t, data+"/models", modeltest.Random("v1", 1, 30, 60, 4))
+	modeltest.Write(t, data+"/models", modeltest.Random("v2", 2, 30, 60, 4))
+	modeltest.MakeChampion(t, data+"/models", "v1")
+	accepted, err := serve.ParseKeys(keys)
+	if err != nil {
+		t.Fatal(err)
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	stop, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() {
+		ended <- serve.New(serve.Options{DataDir: data, Poll: time.Hour, Keys: accepted, Log: slog.New(slog.DiscardHandler)}).Run(context.Background(), stop, listener)
+	}()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Errorf("the server ended with %v", err)
+		}
+	})
+	return "http://" + listener.Addr().String()
+}
+
+// checked holds every request and answer against the contract.
+type checked struct {
+	t         *testing.T
+	transport *http.Transport
+	router    routers.Router
+	mu        sync.Mutex
+	used      map[string]bool
+}
+
+func (c *checked) RoundTrip(request *http.Request) (*http.Response, error) {
+	var body []byte
+	if request.Body != nil {
+		body, _ = io.ReadAll(request.Body)
+		request.Body = io.NopCloser(bytes.NewReader(body))
+	}
+	asked := request.Clone(request.Context())
+	asked.Body = io.NopCloser(bytes.NewReader(body))
+	asked.URL.Scheme, asked.URL.Host = "", "" // the contract's server is "/"
+	route, params, err := c.router.FindRoute(asked)
+	if err != nil {
+		c.t.Errorf("%s %s is not in the contract: %v", request.Method, request.URL, err)
+		return c.transport.RoundTrip(request)
+	}
+	input := &openapi3filter.RequestValidationInput{Request: asked, PathParams: params, Route: route,
+		Options: &openapi3filter.Options{AuthenticationFunc: openapi3filter.NoopAuthenticationFunc}}
+	if err := openapi3filter.ValidateRequest(request.Context(), input); err != nil {
+		c.t.Errorf("%s %s is off the contract: %v", request.Method, request.URL, err)
+	}
+	response, err := c.transport.RoundTrip(request)
+	if err != nil {
+		return nil, err
+	}
+	data, err := io.ReadAll(response.Body)
+	_ = response.Body.Close()
+	response.Body = io.NopCloser(bytes.NewReader(data))
+	if err != nil {
+		return nil, err
+	}
+	output := &openapi3filter.ResponseValidationInput{RequestValidationInput: input, Status: response.StatusCode, Header: response.Header,
+		Body: io.NopCloser(bytes.NewReader(data)), Options: &openapi3filter.Options{IncludeResponseStatus: true}}
+	if err := openapi3filter.ValidateResponse(request.Context(), output); err != nil {
+		c.t.Errorf("%s %s: the answer is off the contract: %v\n%s", request.Method, request.URL, err, data)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.used[request.Method+" "+route.Path] = true
+	return response, nil
+}
+
+// Every call of the contract is made against the real server, but for those that only people and Prometheus make.
+func TestEveryCallOfTheContract(t *testing.T) {
+	t.Parallel()
+	contract, err := os.ReadFile("../api/openapi.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	document, err := openapi3.NewLoader().LoadFromData(contract)
+	if err != nil {
+		t.Fatal(err)
+	}
+	router, err := legacy.NewRouter(document)
+	if err != nil {
+		t.Fatal(err)
+	}
+	check := &checked{t: t, transport: &http.Transport{}, router: router, used: map[string]bool{}}
+	defer check.transport.CloseIdleConnections()
+	const key = "the-admin-of-the-shop"
+	c, err := client.New(serveShop(t, "admin:"+key) + "/")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.HTTP, c.Key = &http.Client{Transport: check}, key
+	ctx := t.Context()
+	must := func(what string, ok bool, err error) {
+		t.Helper()
+		if err != nil || !ok {
+			t.Errorf("%s: as expected: %v, error: %v", what, ok, err)
+		}
+	}
+	for ready := false; !ready; { // the first version is loaded beside the first requests
+		_, err := c.Ready(ctx)
+		var sent *client.Error
+		if ready = err == nil; err != nil && (!errors.As(err, &sent) || sent.Status != 503) {
+			t.Fatal(err)
+		}
+	}
+	health, err := c.Alive(ctx)
+	must("alive", health.Status == "alive", err)
+	list, err := c.Visitor(ctx, "v1", client.Options{Limit: 3, Offset: 1, Seen: "include", Exclude: []string{"i5", "i6"}, Category: "c0", Explain: true})
+	must("visitor", len(list.Items) == 3 && list.ModelVersion == "v1" && list.Strategy == "als", err)
+	list, err = c.Visitor(ctx, "a/b +%2F ü?", client.Options{Only: []string{"i1", "i2"}})
+	must("strange visitor", len(list.Items) == 2 && list.Strategy == "popular", err)
+	lists, err := c.Visitors(ctx, []string{"v2", "nobody"}, client.Options{Limit: 2})
+	must("visitors", len(lists.Visitors) == 2 && lists.Visitors[1].VisitorID == "nobody" && len(lists.Visitors[1].Items) == 2, err)
+	list, err = c.Session(ctx, []client.Event{{ItemID: "i1"}, {ItemID: "i2", Event: "addtocart", Timestamp: 1433221332117}}, client.Options{})
+	must("session", len(list.Items) == 10 && list.Strategy == "session", err)
+	list, err = c.Session(ctx, nil, client.Options{})
+	must("empty session", list.Strategy == "popular", err)
+	list, err = c.Similar(ctx, "i1", "factors", client.Options{Limit: 100})
+	must("similar", len(list.Items) == 59, err)
+	list, err = c.Popular(ctx, "view", client.Options{})
+	must("popular", len(list.Items) == 10, err)
+	scores, err := c.Scores(ctx, "v1", []string{"i1", "nothing"})
+	must("scores", len(scores.Scores) == 2 && scores.Scores[0].Score != nil && scores.Scores[1].Score == nil, err)
+	previous, err := c.Activate(ctx, "v2")
+	must("activate", previous == "v1", err)
+	models, err := c.Models(ctx)
+	must("models", len(models.Models) == 2 && models.Champion != nil && *models.Champion == "v2", err)
+	manifest, err := c.Model(ctx, "v1")
+	must("model", bytes.Contains(manifest, []byte(`"files"`)), err)
+
+	var sent *client.Error
+	_, err = c.Similar(ctx, "nothing", "", client.Options{})
+	if !errors.As(err, &sent) || sent.Status != 404 || sent.Field != "itemid" || sent.RequestID == "" || !strings.Contains(err.Error(), `"nothing"`) {
+		t.Errorf("an unknown item: %#v", err)
+	}
+	for path, item := range document.Paths.Map() {
+		for method := range item.Operations() {
+			switch path {
+			case "/metrics", "/openapi.yaml", "/docs", "/":
+			default:
+				if !check.used[method+" "+path] {
+					t.Errorf("the client has no call for %s %s: give it one in calls.go, and ask it here", method, path)
+				}
+			}
+		}
+	}
+}
+
+// What the server could not do for the moment is asked again, whole, and not before the server wants it.
+func TestRetries(t *testing.T) {
+	t.Parallel()
+	var asked atomic.Int32
+	var last time.Time
+	answers := []int{503, 429, 200}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		if !strings.Contains(string(body), `"i1"`) {
+			t.Errorf("the body is %s", body)
+		}
+		i := asked.Add(1) - 1
+		if i == 2 && time.Since(last) < time.Second {
+			t.Errorf("asked again after %v, before the second was over", time.Since(last))
+		}
+		last = time.Now()
+		status := answers[i]
+		w.Header().Set("Content-Type", "application/problem+json")
+		if status == 429 {
+			w.Header().Set("Retry-After", "1")
+		}
+		w.WriteHeader(status)
+		_, _ = io.WriteString(w, `{"model_version":"v1","detail":"later"}`)
+	}))
+	defer server.Close()
+	c, err := client.New(server.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.HTTP = server.Client()
+	list, err := c.Session(t.Context(), []client.Event{{ItemID: "i1"}}, client.Options{})
+	if err != nil || list.ModelVersion != "v1" || asked.Load() != 3 {
+		t.Errorf("asked %d times: %+v, %v", asked.Load(), list, err)
+	}
+}
+
+func TestWhatIsNotTriedAgain(t *testing.T) {
+	t.Parallel()
+	var asked atomic.Int32
+	status, after := 400, ""
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked.Add(1)
+		w.Header().Set("Retry-After", after)
+		w.WriteHeader(status)
+		_, _ = io.WriteString(w, "<html>a proxy's page</html>")
+	}))
+	defer server.Close()
+	c, err := client.New(server.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.HTTP = server.Client()
+	soon, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	defer cancel()
+	over, end := context.WithCancel(t.Context())
+	end()
+	for _, test := range []struct {
+		name    string
+		ctx     context.Context
+		status  int
+		after   string
+		retries int
+		asked   int32
+		says    string
+	}{
+		{"a mistake", t.Context(), 400, "", 3, 1, "400 Bad Request: <html>"},
+		{"more time than there is", soon, 503, "3600", 3, 1, "503"},
+		{"no tries left", t.Context(), 503, "", 1, 2, "503"},
+		{"the context is over", over, 503, "", 3, 0, "context canceled"},
+	} {
+		asked.Store(0)
+		status, after, c.Retries = test.status, test.after, test.retries
+		_, err := c.Popular(test.ctx, "", client.Options{})
+		if err == nil || !strings.Contains(err.Error(), test.says) || asked.Load() != test.asked {
+			t.Errorf("%s: asked %d times, want %d: %v", test.name, asked.Load(), test.asked, err)
+		}
+	}
+	server.Close()
+	c.Retries = 1
+	if _, err := c.Popular(t.Context(), "", client.Options{}); err == nil || !strings.Contains(err.Error(), "refused") {
+		t.Errorf("with nobody there: %v", err)
+	}
+	for _, base := range []string{"", "localhost:8000", "ftp://x", "http://", "http://x?y=1"} {
+		if _, err := client.New(base); err == nil {
+			t.Errorf("%q was taken for a URL", base)
+		}
+	}
+}
