@@ -307,7 +307,7 @@ func TestFaultsOfSpark(t *testing.T) {
 	t.Run("an executor is killed during the fit", func(t *testing.T) {
 		b := setup(t, c.remote, 20_000)
 		p := b.start("", 0, long...)
-		c.waitRunning("als: fit")
+		c.waitFitting()
 		c.killExecutor()
 		if err := p.Wait(); err != nil {
 			t.Fatalf("the training ended with %v\n%s", err, p.errs.String())
@@ -320,7 +320,7 @@ func TestFaultsOfSpark(t *testing.T) {
 	t.Run("the Connect server is killed during the fit", func(t *testing.T) {
 		b := setup(t, c.remote, 20_000)
 		p := b.start("", 0, long...)
-		c.waitRunning("als: fit")
+		c.waitFitting()
 		c.killConnect()
 		killed := time.Now()
 		limit := time.AfterFunc(time.Minute, func() { _ = p.Process.Kill() })
