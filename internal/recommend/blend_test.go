@@ -40,12 +40,12 @@ func TestTheBestMayLeadInNoSignal(t *testing.T) {
 func TestSharesAreTheSignalsParts(t *testing.T) {
 	t.Parallel()
 	spec := small()
-	spec.Seen["anna"] = []modeltest.Pair{{Item: "a1", Strength: 4}, {Item: "a2", Strength: 1}}
+	spec.Seen["anna"] = []modeltest.Pair{{Item: "a1", Strength: 4, Habit: 8}, {Item: "a2", Strength: 1, Habit: 1}}
 	spec.Near = map[string][]modeltest.Scored{"a1": {{Item: "b1", Score: 0.25}}, "a2": {{Item: "b1", Score: 1}, {Item: "a1", Score: 0.2}}}
 	spec.Blends.VisitorAll = model.Blend{Neighbours: 1, Own: 1, NeighboursDecay: 1, OwnDecay: 1}
 	a := load(t, spec).Visitor("anna", recommend.Options{Limit: 3, IncludeSeen: true, Explain: true})
 
-	// Near: b1 has 4·0.25 + 1·1 = 2, the largest, and a1 has 1·0.2. Own: a1 has √4, the largest, and a2 √1.
+	// Near: b1 has 4·0.25 + 1·1 = 2, the largest, and a1 has 1·0.2. Own: a1 has the cube root of 8, the largest, and a2 that of 1.
 	want := []struct {
 		id     string
 		score  float64

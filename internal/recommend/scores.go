@@ -16,12 +16,16 @@ func (r *Recommender) Scores(visitorID string, itemIDs []string) (strategy strin
 	if visitor, known := r.visitors.Number(visitorID); known {
 		r.weighVisitor(s, visitor, r.blends.VisitorAll)
 	}
-	strategy = StrategyALS
+	return r.scored(s, StrategyALS, itemIDs)
+}
+
+// scored reads the items' scores off the mixture, or where it says nothing, off popularity.
+func (r *Recommender) scored(s *scratch, strategy string, itemIDs []string) (string, []ItemScore) {
 	if s.mixture.silent() {
 		strategy = StrategyPopular
 	}
 	popular := r.offered[model.PopularAll]
-	scores = make([]ItemScore, len(itemIDs))
+	scores := make([]ItemScore, len(itemIDs))
 	for i, id := range itemIDs {
 		item, known := r.items.Number(id)
 		scores[i] = ItemScore{ID: id, Known: known}

@@ -11,7 +11,7 @@ import (
 // fixed, so folding in a visitor of the training must give the very factors that Spark gave.
 func TestFoldGivesSparksOwnFactors(t *testing.T) {
 	t.Parallel()
-	v, err := model.Load("../model/testdata/20261124T151022Z-e74850")
+	v, err := model.Load("../model/testdata/20261124T175902Z-7cb9bb")
 	if err != nil {
 		t.Fatal(err)
 	}

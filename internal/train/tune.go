@@ -10,7 +10,7 @@ import (
 )
 
 // tuneQuestions is how many questions of a kind a blend is tuned on, which bounds time and memory.
-const tuneQuestions = 2000
+const tuneQuestions = 4000
 
 // defaultBlends are where the search begins, and what is taken where there are too few questions to choose by.
 var defaultBlends = model.Blends{
