@@ -59,7 +59,8 @@ type Parameters struct {
 	Alpha             float64            `json:"alpha"`
 	Seed              int64              `json:"seed"`
 	EventWeights      map[string]float64 `json:"event_weights"`
-	HalfLifeDays      float64            `json:"half_life_days"` // 0: no decay
+	HalfLifeDays      float64            `json:"half_life_days"`        // 0: no decay
+	WindowDays        float64            `json:"window_days,omitempty"` // older events weigh nothing; 0: all weigh
 	HoldoutShare      float64            `json:"holdout_share"`
 	PopularHalfLife   float64            `json:"popular_half_life_days"`
 	HabitHalfLife     float64            `json:"habit_half_life_days"`

@@ -36,60 +36,81 @@ const (
 	togetherDir = ".together"
 )
 
-func (j *job) buildTables(ctx context.Context, events sql.DataFrame, dir string) (counts model.Counts, err error) {
+func (j *job) buildTables(ctx context.Context, events sql.DataFrame, dir string) (model.Counts, error) {
+	n, err := j.numberEvents(ctx, events, dir)
+	if err != nil {
+		return model.Counts{}, err
+	}
+	if err := j.buildNeighbours(ctx, n.events, dir, n.to); err != nil {
+		return model.Counts{}, err
+	}
+	err = j.weighEvents(ctx, n, dir, &n.counts)
+	return n.counts, err
+}
+
+// numbered are events by the numbers of their visitors and items.
+type numbered struct {
+	events sql.DataFrame
+	to     int64 // the time of the last one
+	counts model.Counts
+}
+
+// numberEvents makes the tables of visitors and items, which no setting changes.
+func (j *job) numberEvents(ctx context.Context, events sql.DataFrame, dir string) (n numbered, err error) {
 	times, err := spanOf(ctx, events)
 	if err != nil {
-		return counts, err
+		return n, err
 	}
-	counts.Events = times.events
+	n.to, n.counts.Events = times.to, times.events
 	ids := map[string]sql.DataFrame{}
 	for table, column := range map[string]string{"visitors": "visitorid", "items": "itemid"} {
 		numbered, err := number(ctx, events, column)
 		if err != nil {
-			return counts, fmt.Errorf("numbering %s: %w", table, spark.Explain(err))
+			return n, fmt.Errorf("numbering %s: %w", table, spark.Explain(err))
 		}
 		if ids[table], err = j.keep(ctx, numbered, path.Join(dir, table)); err != nil {
-			return counts, err
+			return n, err
 		}
 	}
-	numbered, err := byNumber(ctx, events, ids["visitors"], ids["items"])
-	if err != nil {
-		return counts, fmt.Errorf("numbering events: %w", spark.Explain(err))
+	if n.events, err = byNumber(ctx, events, ids["visitors"], ids["items"]); err != nil {
+		return n, fmt.Errorf("numbering events: %w", spark.Explain(err))
 	}
-	if numbered, err = j.keep(ctx, numbered, path.Join(dir, numberedDir)); err != nil {
-		return counts, err
+	if n.events, err = j.keep(ctx, n.events, path.Join(dir, numberedDir)); err != nil {
+		return n, err
 	}
-	all, err := pairs(ctx, numbered, j.EventWeights, j.HalfLifeDays, times.to)
+	for table, into := range map[string]*int64{"visitors": &n.counts.Visitors, "items": &n.counts.Items} {
+		if *into, err = ids[table].Count(ctx); err != nil {
+			return n, fmt.Errorf("counting: %w", spark.Explain(err))
+		}
+	}
+	return n, nil
+}
+
+// weighEvents makes the tables that follow from the weights of events.
+func (j *job) weighEvents(ctx context.Context, n numbered, dir string, counts *model.Counts) error {
+	all, err := pairs(ctx, n.events, j.EventWeights, j.HalfLifeDays, j.WindowDays, n.to)
 	if err != nil {
-		return counts, fmt.Errorf("summing strengths: %w", spark.Explain(err))
+		return fmt.Errorf("summing strengths: %w", spark.Explain(err))
 	}
 	if all, err = j.keep(ctx, all, path.Join(dir, pairsDir)); err != nil {
-		return counts, err
+		return err
 	}
 	for table, make := range map[string]func() (sql.DataFrame, error){
-		"seen":    func() (sql.DataFrame, error) { return seen(ctx, all, times.to) },
-		"popular": func() (sql.DataFrame, error) { return popular(ctx, numbered, j.EventWeights, j.PopularDays, times.to) },
+		"seen":    func() (sql.DataFrame, error) { return seen(ctx, all, n.to) },
+		"popular": func() (sql.DataFrame, error) { return popular(ctx, n.events, j.EventWeights, j.PopularDays, n.to) },
 	} {
 		df, err := make()
 		if err != nil {
-			return counts, fmt.Errorf("making the table %s: %w", table, spark.Explain(err))
+			return fmt.Errorf("making the table %s: %w", table, spark.Explain(err))
 		}
 		if err := j.save(ctx, df, path.Join(dir, table)); err != nil {
-			return counts, err
+			return err
 		}
 	}
-	if err := j.buildNeighbours(ctx, numbered, dir, times.to); err != nil {
-		return counts, err
+	if counts.Pairs, err = all.Count(ctx); err != nil {
+		return fmt.Errorf("counting: %w", spark.Explain(err))
 	}
-	for _, c := range []struct {
-		into *int64
-		df   sql.DataFrame
-	}{{&counts.Visitors, ids["visitors"]}, {&counts.Items, ids["items"]}, {&counts.Pairs, all}} {
-		if *c.into, err = c.df.Count(ctx); err != nil {
-			return counts, fmt.Errorf("counting: %w", spark.Explain(err))
-		}
-	}
-	return counts, nil
+	return nil
 }
 
 // buildNeighbours makes the tables of neighbours, by a long half-life and by a short one.

@@ -27,6 +27,7 @@ type Config struct {
 	Seed         int64
 	EventWeights Weights
 	HalfLifeDays float64 // of an event's weight; 0: no decay
+	WindowDays   float64 // older events weigh nothing; 0: all weigh
 	PopularDays  float64 // half-life of popularity, days
 	MinItems     int     // distinct items that a visitor needs for factors of his own
 	Holdout      float64 // share of the events, the latest ones, that the evaluation keeps back
@@ -55,6 +56,7 @@ func (c *Config) Declare(s *config.Set) {
 	c.EventWeights = Weights{event.View: 1, event.AddToCart: 3, event.Transaction: 5}
 	s.Var(&c.EventWeights, "event-weights", "strength of each `kind=weight` of event")
 	s.Float64Var(&c.HalfLifeDays, "half-life-days", 30, "days after which an event counts half; 0: events do not age")
+	s.Float64Var(&c.WindowDays, "window-days", 0, "days after which an event counts no more for a visitor's taste; 0: events count for good")
 	s.Float64Var(&c.PopularDays, "popular-half-life-days", 7, "days after which an event counts half for popularity")
 	s.IntVar(&c.MinItems, "min-items", 2, "distinct items that a visitor needs for factors of his own; others are folded in when asked for")
 	s.Float64Var(&c.Holdout, "holdout", 0.1, "`share` of the events, the latest, that the evaluation keeps back")
@@ -73,6 +75,7 @@ func (c *Config) Validate() error {
 	p.Check(notNegative(c.Reg), "--reg %v is not a number of at least 0", c.Reg)
 	p.Check(notNegative(c.Alpha) && c.Alpha > 0, "--alpha %v is not a number above 0", c.Alpha)
 	p.Check(notNegative(c.HalfLifeDays), "--half-life-days %v is not a number of at least 0", c.HalfLifeDays)
+	p.Check(notNegative(c.WindowDays), "--window-days %v is not a number of at least 0", c.WindowDays)
 	p.Check(notNegative(c.PopularDays) && c.PopularDays > 0, "--popular-half-life-days %v is not a number above 0", c.PopularDays)
 	p.Check(c.MinItems >= 1, "--min-items %d is not at least 1", c.MinItems)
 	p.Check(c.Holdout > 0 && c.Holdout < 1, "--holdout %v is not between 0 and 1", c.Holdout)

@@ -47,12 +47,16 @@ func byNumber(ctx context.Context, events, visitors, items sql.DataFrame) (sql.D
 const habitHalfLife = 180
 
 // pairs sums each visitor's events on each item to a strength: columns visitor, item (int), strength (float), last (ms), habit (float).
-// An event of age a weighs weight(event) * 2^(-a/halfLife), its age counted from now, the latest event. A habit is the sum over days
+// An event of age a weighs weight(event) * 2^(-a/halfLife), its age counted from now, the latest event, and nothing if it is older than
+// the window; 0 days of either are no limit. A habit is the sum over days
 // of the day's greatest weight, with a half-life of its own.
-func pairs(ctx context.Context, numbered sql.DataFrame, weights Weights, halfLifeDays float64, now int64) (sql.DataFrame, error) {
+func pairs(ctx context.Context, numbered sql.DataFrame, weights Weights, halfLifeDays, windowDays float64, now int64) (sql.DataFrame, error) {
 	weight := weightSQL(weights)
 	if halfLifeDays > 0 {
 		weight = fmt.Sprintf("%s * %s", weight, decaySQL(halfLifeDays, now))
+	}
+	if windowDays > 0 {
+		weight = fmt.Sprintf("IF(timestamp < %d, 0D, %s)", now-int64(windowDays*dayMS), weight)
 	}
 	daily, err := numbered.GroupBy(col("visitor"), col("item"), expr(fmt.Sprintf("timestamp DIV %d", int64(dayMS)), "day")).Agg(ctx,
 		expr(fmt.Sprintf("sum(%s)", weight), "strength"), expr("max(timestamp)", "last"),

@@ -94,14 +94,15 @@ func (j *job) askChampion(ctx context.Context, e *evaluation, r *recommend.Recom
 // recipe is c with the settings that a version was trained with.
 func recipe(p model.Parameters, c Config) Config {
 	c.Rank, c.Iterations, c.Reg, c.Alpha, c.Seed = p.Rank, p.Iterations, p.RegParam, p.Alpha, p.Seed
-	c.EventWeights, c.HalfLifeDays, c.PopularDays, c.MinItems = p.EventWeights, p.HalfLifeDays, p.PopularHalfLife, p.MinItems
+	c.EventWeights, c.HalfLifeDays, c.WindowDays, c.PopularDays, c.MinItems = p.EventWeights, p.HalfLifeDays, p.WindowDays, p.PopularHalfLife, p.MinItems
 	return c
 }
 
 // sameRecipe reports whether two trainings would make the same model of the same events.
 func sameRecipe(a, b Config) bool {
 	return a.Rank == b.Rank && a.Iterations == b.Iterations && a.Reg == b.Reg && a.Alpha == b.Alpha && a.Seed == b.Seed &&
-		maps.Equal(a.EventWeights, b.EventWeights) && a.HalfLifeDays == b.HalfLifeDays && a.PopularDays == b.PopularDays && a.MinItems == b.MinItems
+		maps.Equal(a.EventWeights, b.EventWeights) && a.HalfLifeDays == b.HalfLifeDays && a.WindowDays == b.WindowDays &&
+		a.PopularDays == b.PopularDays && a.MinItems == b.MinItems
 }
 
 // confirm withdraws a promotion if the champion is not the one that the version was compared with: somebody has chosen another while

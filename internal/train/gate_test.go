@@ -204,8 +204,8 @@ func TestRecipe(t *testing.T) {
 	for name, change := range map[string]func(*model.Parameters){
 		"rank": func(p *model.Parameters) { p.Rank++ }, "iterations": func(p *model.Parameters) { p.Iterations++ }, "reg": func(p *model.Parameters) { p.RegParam++ },
 		"alpha": func(p *model.Parameters) { p.Alpha++ }, "seed": func(p *model.Parameters) { p.Seed++ }, "min items": func(p *model.Parameters) { p.MinItems++ },
-		"weights":   func(p *model.Parameters) { p.EventWeights = map[string]float64{"view": 9} },
-		"half-life": func(p *model.Parameters) { p.HalfLifeDays++ }, "popularity's half-life": func(p *model.Parameters) { p.PopularHalfLife++ },
+		"weights": func(p *model.Parameters) { p.EventWeights = map[string]float64{"view": 9} },
+		"window":  func(p *model.Parameters) { p.WindowDays++ }, "half-life": func(p *model.Parameters) { p.HalfLifeDays++ }, "popularity's half-life": func(p *model.Parameters) { p.PopularHalfLife++ },
 	} {
 		p := v.Manifest.Parameters
 		change(&p)

@@ -16,6 +16,7 @@ import (
 	"path"
 	"path/filepath"
 	"runtime/debug"
+	"strings"
 	"time"
 
 	"cartwheel/internal/config"
@@ -187,12 +188,8 @@ func (j *job) train(ctx context.Context) (*model.Manifest, error) {
 	}
 
 	m := &model.Manifest{
-		Parameters: model.Parameters{
-			Rank: j.Rank, Iterations: j.Iterations, RegParam: j.Reg, Alpha: j.Alpha, Seed: j.Seed, EventWeights: j.EventWeights,
-			HalfLifeDays: j.HalfLifeDays, HoldoutShare: j.Holdout, PopularHalfLife: j.PopularDays, MinItems: j.MinItems,
-			HabitHalfLife: habitHalfLife, NeighbourHalfLife: longHalfLife, RecentHalfLife: shortHalfLife, Blends: defaultBlends,
-		},
-		Data: model.DataRange{From: ms(times.from), To: ms(times.to), HoldoutStart: ms(holdFrom), BatchFiles: events.Files, BadBatchFiles: events.Bad},
+		Parameters: j.parameters(),
+		Data:       model.DataRange{From: ms(times.from), To: ms(times.to), HoldoutStart: ms(holdFrom), BatchFiles: events.Files, BadBatchFiles: events.Bad},
 	}
 	if err := j.measure(ctx, m, events.Events, holdFrom); err != nil {
 		return nil, err
@@ -234,9 +231,9 @@ func (j *job) fitToCluster(ctx context.Context) error {
 	return nil
 }
 
-// sparkPath is where the cluster sees a path inside the staging folder.
+// sparkPath is where the cluster sees a path inside the staging folder, which lies below the data folder.
 func (j *job) sparkPath(inside string) string {
-	return path.Join(j.SparkDataDir, "models", filepath.Base(j.staging.Dir), inside)
+	return path.Join(j.SparkDataDir, filepath.ToSlash(strings.TrimPrefix(j.staging.Dir, j.DataDir)), inside)
 }
 
 // save writes a DataFrame as Parquet into the staging folder.
