@@ -130,6 +130,7 @@ func TestContract(t *testing.T) {
 	for _, path := range []string{visitor, "/v1/items/popular", "/v1/items/a1/similar", "/v1/models", "/healthz", "/readyz"} {
 		c.check(t, empty, true, "GET", path, "")
 	}
+	checkLiveContract(t, c, p)
 	for path, item := range c.document.Paths.Map() {
 		for method := range item.Operations() {
 			if !c.used[method+" "+path] {

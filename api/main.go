@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"cartwheel/internal/config"
+	"cartwheel/internal/kafka"
+	"cartwheel/internal/live"
 	"cartwheel/internal/logging"
 	"cartwheel/internal/serve"
 	"cartwheel/internal/shutdown"
@@ -42,6 +44,9 @@ type settings struct {
 	rateLimit   float64
 	accessLog   float64
 	traces      string
+	kafka       kafka.Config
+	live        live.Options
+	maxLag      time.Duration
 	logging     logging.Config
 }
 
@@ -85,7 +90,12 @@ func (s *settings) serve(ctx, stop context.Context, log *slog.Logger) error {
 		return fmt.Errorf("%w: without API keys everybody who reaches %s could do everything: set keys (--api-keys), listen on 127.0.0.1, or say --open if that is meant",
 			config.ErrUsage, listener.Addr())
 	}
-	return serve.New(serve.Options{DataDir: s.dataDir, Contract: contract, Poll: time.Second, Keys: s.keys, RateLimit: s.rateLimit,
+	var feed *live.Feed
+	if s.kafka.Servers != "" {
+		s.live.Kafka, s.live.Log = s.kafka, log
+		feed = live.New(s.live)
+	}
+	return serve.New(serve.Options{Live: feed, MaxLag: s.maxLag, DataDir: s.dataDir, Contract: contract, Poll: time.Second, Keys: s.keys, RateLimit: s.rateLimit,
 		TLS: s.certificate, AccessLog: s.accessLog, Traces: s.traces, Log: log}).Run(ctx, stop, listener)
 }
 
@@ -112,6 +122,19 @@ func parse(args []string, getenv func(string) string, out io.Writer) (*settings,
 	f.Env("access-log-sample", "API_ACCESS_LOG_SAMPLE")
 	f.StringVar(&s.traces, "otlp-endpoint", "", "`URL` of an OpenTelemetry collector, such as http://localhost:4318, to send traces to; OTEL_TRACES_SAMPLER and the like hold")
 	f.Env("otlp-endpoint", "OTEL_EXPORTER_OTLP_ENDPOINT")
+	s.kafka.Declare(f)
+	servers := f.Lookup("bootstrap-servers") // without a broker the API serves models only
+	servers.Usage, servers.DefValue, s.kafka.Servers = servers.Usage+"; without any, no events are taken and answers are from the models alone", "", ""
+	f.StringVar(&s.live.Topic, "topic", "retail.events.v1", "Kafka `topic`")
+	f.Env("topic", "KAFKA_TOPIC")
+	f.StringVar(&s.live.Erasures, "erasures-topic", live.ErasuresTopic, "compacted Kafka `topic` of erased visitors; made if it is not there")
+	f.Env("erasures-topic", "KAFKA_ERASURES_TOPIC")
+	f.DurationVar(&s.live.Back, "live-back", 24*time.Hour, "`time` that the topic is read back at the start")
+	f.Env("live-back", "API_LIVE_BACK")
+	f.IntVar(&s.live.Visitors, "live-visitors", 1_000_000, "`number` of visitors whose newest events are kept, in 1 KB each on average")
+	f.Env("live-visitors", "API_LIVE_VISITORS")
+	f.DurationVar(&s.maxLag, "ready-max-lag", 0, "`time` that the live history may be behind the topic before the API is not ready; 0 is no bound")
+	f.Env("ready-max-lag", "API_READY_MAX_LAG")
 	f.BoolVar(&s.healthcheck, "healthcheck", false, "ask the API on --addr whether it is ready, and end with 0 or 1")
 	s.logging.Declare(f)
 	if err := f.Parse(args, getenv); err != nil {
@@ -126,6 +149,13 @@ func parse(args []string, getenv func(string) string, out io.Writer) (*settings,
 	s.keys, err = serve.ParseKeys(keys)
 	p.Check(err == nil, "--api-keys: %v", err)
 	p.Check(s.accessLog >= 0 && s.accessLog <= 1, "--access-log-sample %v is not between 0 and 1", s.accessLog)
+	if s.kafka.Servers != "" {
+		s.kafka.Check(&p)
+	}
+	p.Check(s.live.Topic != "" && s.live.Erasures != "", "--topic and --erasures-topic must not be empty")
+	p.Check(s.live.Back >= 0, "--live-back %s is below 0", s.live.Back)
+	p.Check(s.live.Visitors >= 1 && s.live.Visitors <= 100_000_000, "--live-visitors %d is not between 1 and 100,000,000", s.live.Visitors)
+	p.Check(s.maxLag >= 0, "--ready-max-lag %s is below 0", s.maxLag)
 	if s.traces != "" {
 		u, err := url.Parse(s.traces)
 		p.Check(err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "", "--otlp-endpoint %q is not an http or https URL", s.traces)

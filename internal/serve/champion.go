@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"cartwheel/internal/live"
 	"cartwheel/internal/model"
 	"cartwheel/internal/recommend"
 )
@@ -24,6 +25,8 @@ type served struct {
 	version                string
 	manifest               *model.Manifest
 	loading                time.Duration
+	live                   *live.Feed // what has come since; nil without a broker
+	fresh                  newEvents
 }
 
 // champion follows LATEST: it loads the version that is named there beside the one in use, and swaps when all of it is sound.
@@ -32,6 +35,7 @@ type champion struct {
 	log     *slog.Logger
 	metrics *metrics
 	shop    *catalogue // what holds for every version
+	live    *live.Feed // nil without a broker
 	current atomic.Pointer[served]
 	fault   atomic.Pointer[string] // why the champion is not served, for people who ask /readyz
 	mu      sync.Mutex             // one change of champion at a time
@@ -143,7 +147,7 @@ func (c *champion) load(name string) (*served, error) {
 	if err != nil {
 		return nil, err
 	}
-	next := &served{plain: recommend.New(v), version: name, manifest: v.Manifest}
+	next := &served{plain: recommend.New(v), version: name, manifest: v.Manifest, live: c.live, fresh: newEventsOf(v.Manifest)}
 	next.Recommender = next.plain.WithRules(c.shop.rules)
 	next.loading = time.Since(begun)
 	return next, nil

@@ -29,6 +29,8 @@ func (s *Server) readyz(c *gin.Context) {
 	switch {
 	case s.draining.Load():
 		fail(c, http.StatusServiceUnavailable, "", "the server is stopping")
+	case now != nil && s.lagging() != "":
+		fail(c, http.StatusServiceUnavailable, "", s.lagging())
 	case now != nil:
 		h := health{Status: "ready", ModelVersion: now.version}
 		if fault != nil {

@@ -3,6 +3,7 @@ package serve
 import (
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/gin-gonic/gin"
@@ -26,10 +27,18 @@ func popularItems(c *gin.Context, v *served) {
 				answerItems(c, v, a)
 				return
 			}
-			bad = &badField{field: "event", detail: fmt.Sprintf("event is %s, but this version counts %s", show(kind), strings.Join(v.kinds(), ", "))}
+			bad = &badField{field: "event", status: eventStatus(kind), detail: fmt.Sprintf("event is %s, but this version counts %s", show(kind), strings.Join(v.kinds(), ", "))}
 		}
 	}
 	refuse(c, bad)
+}
+
+// eventStatus tells a kind of event that this version does not count from one that there is not.
+func eventStatus(kind string) int {
+	if slices.Contains(event.Kinds, kind) {
+		return http.StatusNotFound
+	}
+	return http.StatusBadRequest
 }
 
 // kinds lists the lists of popular items that the version has.

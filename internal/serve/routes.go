@@ -40,10 +40,13 @@ func (s *Server) routes() http.Handler {
 	read.POST("/visitors/recommendations", s.fromChampion(manyRecommendations))
 	read.POST("/sessions/recommendations", s.fromChampion(sessionRecommendations))
 	read.POST("/scores", s.fromChampion(scores))
-	read.GET("/items/popular", s.fromChampion(popularItems))
+	read.GET("/items/popular", s.fromChampion(s.popular))
+	read.GET("/items/trending", s.fromChampion(s.trendingItems))
 	read.GET("/items/:itemid/similar", s.fromChampion(similarItems))
 	read.GET("/models", s.models)
 	read.GET("/models/:version", s.model)
+	e.POST("/v1/events", s.allow(roleWriter), s.postEvents)
+	e.DELETE("/v1/visitors/:visitorid", s.allow(roleAdmin), s.eraseVisitor)
 	e.POST("/v1/models/:version/activate", s.allow(roleAdmin), s.activate)
 	return e
 }

@@ -17,6 +17,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"cartwheel/internal/live"
 )
 
 // Options say what a server works with.
@@ -28,6 +30,8 @@ type Options struct {
 	RateLimit float64          // requests a second of one key, or without keys of one address; 0 is no limit
 	TLS       *tls.Certificate // nil serves plain HTTP
 	AccessLog float64          // share of requests that are logged, from 0 to 1
+	Live      *live.Feed       // nil without a broker
+	MaxLag    time.Duration    // of the live history, beyond which the server is not ready; 0 is no bound
 	Traces    string           // URL of an OpenTelemetry collector; empty sends none
 	Log       *slog.Logger
 }
@@ -51,6 +55,7 @@ type Server struct {
 	log      *slog.Logger
 	metrics  *metrics
 	champion *champion
+	live     *live.Feed // nil without a broker
 	limits   *limits
 	handler  http.Handler
 	page     func() ([]byte, error) // the contract for people
@@ -59,8 +64,11 @@ type Server struct {
 
 // New makes a server. It reads nothing yet.
 func New(o Options) *Server {
-	s := &Server{options: o, log: o.Log, metrics: newMetrics(), limits: newLimits(o.RateLimit)}
-	s.champion = &champion{dir: s.modelsDir(), log: o.Log, metrics: s.metrics,
+	s := &Server{options: o, log: o.Log, metrics: newMetrics(), limits: newLimits(o.RateLimit), live: o.Live}
+	if s.live != nil {
+		liveMetrics(s.metrics.registry, s.live)
+	}
+	s.champion = &champion{dir: s.modelsDir(), log: o.Log, metrics: s.metrics, live: o.Live,
 		shop: newCatalogue(filepath.Join(o.DataDir, "catalogue"), o.Log, s.metrics)}
 	s.page = sync.OnceValues(func() ([]byte, error) { return renderDocs(o.Contract) })
 	s.handler = s.routes()
@@ -104,6 +112,9 @@ func (s *Server) Run(ctx, stop context.Context, listener net.Listener) error {
 	background.Go(func() { s.champion.watch(watching, s.options.Poll) })
 	defer background.Wait()
 	defer stopWatching()
+	feeding, stopFeeding := context.WithCancel(ctx) // to the end of the requests in flight
+	defer stopFeeding()
+	s.following(feeding, &background)
 
 	failed := make(chan error, 1)
 	background.Go(func() { failed <- serve(listener) })

@@ -21,7 +21,7 @@ func visitorRecommendations(c *gin.Context, v *served) {
 		refuse(c, bad)
 		return
 	}
-	answerItems(c, v, v.Visitor(id, o))
+	answerItems(c, v, v.visitor(id, o))
 }
 
 func (v *served) visitorOptions(c *gin.Context) (recommend.Options, *badField) {
@@ -64,7 +64,7 @@ func manyRecommendations(c *gin.Context, v *served) {
 		b = append(b, `{"visitorid":`...)
 		b = appendString(b, string(id))
 		b = append(b, ',')
-		b = appendList(b, v.Visitor(string(id), o))
+		b = appendList(b, v.visitor(string(id), o))
 		b = append(b, '}')
 	}
 	answerBytes(c, append(b, "]}\n"...))
@@ -97,7 +97,7 @@ func scores(c *gin.Context, v *served) {
 	for i, item := range body.ItemIDs {
 		items[i] = string(item)
 	}
-	strategy, scores := v.Scores(string(body.VisitorID), items)
+	strategy, scores := v.scores(string(body.VisitorID), items)
 	b := append(make([]byte, 0, 64*len(items)), `{"model_version":`...)
 	b = appendString(b, v.version)
 	b = append(b, `,"strategy":`...)

@@ -1,0 +1,59 @@
+package live
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"cartwheel/internal/event"
+	"cartwheel/internal/kafka"
+)
+
+// ErasuresTopic is the usual name of the topic of erasures: compacted, one record for each erased visitor, whose id is the key.
+const ErasuresTopic = "retail.erasures.v1"
+
+// Erasure is the value of a record in the topic of erasures.
+type Erasure struct {
+	VisitorID string `json:"visitorid"`
+	ErasedAt  int64  `json:"erased_at"` // Unix ms
+}
+
+// EraseVisitor has a visitor forgotten, for good: here at once, and wherever the topic of erasures is followed once Kafka has
+// acknowledged. Errors wrap ErrAway; nothing is forgotten then, or the caller cannot be sure of it and should ask again.
+func (f *Feed) EraseVisitor(ctx context.Context, visitor string) error {
+	f.mu.Lock()
+	client := f.client
+	f.mu.Unlock()
+	if client == nil {
+		return fmt.Errorf("%w: %w", ErrAway, errNotYet)
+	}
+	value, err := json.Marshal(Erasure{VisitorID: visitor, ErasedAt: time.Now().UnixMilli()})
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, ackTimeout)
+	defer cancel()
+	// Erasures are rare: a producer for each needs no memory of what became of the last.
+	producer, err := client.NewProducer(ctx, f.o.Erasures, 1)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrAway, err)
+	}
+	var b kafka.Batch
+	b.Append(time.Now().UnixMilli(), []byte(visitor), value, kafka.Header{Key: "content-type", Value: []byte(event.ContentType)})
+	if err = b.Seal(0); err == nil {
+		err = producer.Send(ctx, 0, &b)
+	}
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrAway, err)
+	}
+	f.History.Erase(visitor)
+	return nil
+}
+
+// erase follows the topic of erasures. The key alone counts, so that no record that somebody wrote by hand is passed over.
+func (f *Feed) erase(_ int, r *kafka.Record) {
+	if event.ValidateID("visitorid", string(r.Key)) == nil {
+		f.History.Erase(string(r.Key))
+	}
+}

@@ -1,0 +1,249 @@
+package live
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"cartwheel/internal/event"
+	"cartwheel/internal/kafka"
+)
+
+var (
+	// ErrAway is wrapped where Kafka does not take events now. Those of the refused request may be in the topic all the same: send
+	// them again under the same ids.
+	ErrAway = errors.New("Kafka does not take events now")
+	// ErrBusy is wrapped where events come faster than Kafka takes them. Nothing of the refused request was written.
+	ErrBusy = errors.New("events come faster than Kafka takes them")
+)
+
+const (
+	// ackTimeout is how long a batch may wait for its acknowledgement.
+	ackTimeout = 5 * time.Second
+	// maxWaiting bounds the events that wait for their acknowledgement, in bytes.
+	maxWaiting = 16 << 20
+	// maxBatch keeps a record batch under the 1 MiB that brokers accept unless told otherwise (message.max.bytes).
+	maxBatch = 900 << 10
+	// reconnectEvery is how often a broker that is away is asked again.
+	reconnectEvery = 500 * time.Millisecond
+)
+
+// Writer takes events to a topic, each acknowledged by all in-sync replicas. What comes while a batch is on its way goes into the next
+// one, so that many small requests cost no more than a few large ones.
+type Writer struct {
+	topic   string
+	log     *slog.Logger
+	waiting atomic.Int64 // bytes
+	away    atomic.Bool
+	mu      sync.Mutex
+	parts   []*part // nil until the topic is known
+	Written atomic.Int64
+}
+
+// part sends to one partition.
+type part struct {
+	writer *Writer
+	number int
+	wake   chan struct{}
+	mu     sync.Mutex
+	queue  []*letter
+	closed error // why nothing is taken any more
+}
+
+// letter is one event on its way.
+type letter struct {
+	key, value, id []byte
+	done           *sync.WaitGroup
+	err            error
+}
+
+func (l *letter) bytes() int64 { return int64(len(l.key) + len(l.value) + len(l.id) + 64) }
+
+// NewWriter writes to a topic once Run has found it.
+func NewWriter(topic string, log *slog.Logger) *Writer {
+	w := &Writer{topic: topic, log: log}
+	w.away.Store(true)
+	return w
+}
+
+// Write sends events, which bear ids, and waits until all are acknowledged or have failed: then it returns which, by their places, and
+// an error that wraps ErrAway or ErrBusy.
+func (w *Writer) Write(events []event.Event) (failed []int, err error) {
+	all := func(why error) ([]int, error) {
+		for i := range events {
+			failed = append(failed, i)
+		}
+		return failed, why
+	}
+	w.mu.Lock()
+	parts := w.parts
+	w.mu.Unlock()
+	if parts == nil || w.away.Load() {
+		return all(fmt.Errorf("%w", ErrAway))
+	}
+	letters := make([]letter, len(events))
+	var done sync.WaitGroup
+	var bytes int64
+	for i := range events {
+		e := &events[i]
+		letters[i] = letter{key: []byte(e.VisitorID), value: event.AppendJSON(nil, e), id: []byte(e.EventID), done: &done}
+		bytes += letters[i].bytes()
+	}
+	defer w.waiting.Add(-bytes)
+	if w.waiting.Add(bytes) > maxWaiting {
+		return all(ErrBusy)
+	}
+	done.Add(len(letters))
+	for i := range letters {
+		parts[kafka.Partition(letters[i].key, len(parts))].put(&letters[i])
+	}
+	done.Wait()
+	for i := range letters {
+		if letters[i].err != nil {
+			failed, err = append(failed, i), letters[i].err
+		}
+	}
+	w.Written.Add(int64(len(events) - len(failed)))
+	return failed, err
+}
+
+// Away reports whether Kafka does not take events now.
+func (w *Writer) Away() bool { return w.away.Load() }
+
+func (p *part) put(l *letter) {
+	p.mu.Lock()
+	if p.closed != nil {
+		l.err = p.closed
+		l.done.Done()
+	} else {
+		p.queue = append(p.queue, l)
+	}
+	p.mu.Unlock()
+	select {
+	case p.wake <- struct{}{}:
+	default:
+	}
+}
+
+// run serves a client's topic, which has that many partitions, until ctx is done. What waits then fails.
+func (w *Writer) run(ctx context.Context, client *kafka.Client, partitions int) {
+	parts := make([]*part, partitions)
+	var group sync.WaitGroup
+	for i := range parts {
+		parts[i] = &part{writer: w, number: i, wake: make(chan struct{}, 1)}
+		group.Go(func() { parts[i].run(ctx, client, partitions) })
+	}
+	w.mu.Lock()
+	w.parts = parts
+	w.mu.Unlock()
+	w.away.Store(false)
+	<-ctx.Done()
+	w.away.Store(true)
+	w.mu.Lock()
+	w.parts = nil
+	w.mu.Unlock()
+	group.Wait()
+	for _, p := range parts {
+		p.mu.Lock()
+		p.closed = fmt.Errorf("%w: the server is stopping", ErrAway)
+		p.mu.Unlock()
+		p.fail(p.closed)
+	}
+}
+
+// run sends what is put until ctx is done. After a failure nothing says whether the batch was appended, and its sequence numbers must
+// not be used for another: the producer is given up, and what waits with it.
+func (p *part) run(ctx context.Context, client *kafka.Client, partitions int) {
+	var producer *kafka.Producer
+	var b kafka.Batch
+	for {
+		for producer == nil {
+			opening, cancel := context.WithTimeout(ctx, ackTimeout)
+			made, err := client.NewProducer(opening, p.writer.topic, partitions)
+			cancel()
+			if err == nil {
+				producer = made
+				if ctx.Err() == nil && p.writer.away.CompareAndSwap(true, false) {
+					p.writer.log.Info("Kafka takes events again", "topic", p.writer.topic)
+				}
+				break
+			}
+			p.writer.away.Store(true)
+			p.fail(fmt.Errorf("%w: %w", ErrAway, err))
+			select {
+			case <-ctx.Done():
+				return
+			case <-time.After(reconnectEvery):
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-p.wake:
+		}
+		for letters := p.take(); len(letters) > 0; letters = p.take() {
+			err := p.send(ctx, producer, &b, letters)
+			for _, l := range letters {
+				l.err = err
+				l.done.Done()
+			}
+			if err != nil {
+				p.writer.log.Warn("events not acknowledged; posts are refused until Kafka answers", "topic", p.writer.topic, "partition", p.number, "events", len(letters), "error", err)
+				p.writer.away.Store(true)
+				p.fail(err)
+				producer = nil
+				break
+			}
+		}
+	}
+}
+
+func (p *part) send(ctx context.Context, producer *kafka.Producer, b *kafka.Batch, letters []*letter) error {
+	ctx, cancel := context.WithTimeout(ctx, ackTimeout)
+	defer cancel()
+	b.Reset()
+	now := time.Now().UnixMilli()
+	for _, l := range letters {
+		b.Append(now, l.key, l.value, kafka.Header{Key: "eventid", Value: l.id}, kafka.Header{Key: "schema", Value: []byte(event.SchemaName)},
+			kafka.Header{Key: "content-type", Value: []byte(event.ContentType)})
+	}
+	err := b.Seal(0)
+	if err == nil {
+		err = producer.Send(ctx, p.number, b)
+	}
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrAway, err)
+	}
+	return nil
+}
+
+// take returns what goes into the next batch.
+func (p *part) take() []*letter {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var bytes int64
+	n := 0
+	for n < len(p.queue) && (n == 0 || bytes+p.queue[n].bytes() < maxBatch) {
+		bytes += p.queue[n].bytes()
+		n++
+	}
+	taken := p.queue[:n:n]
+	p.queue = p.queue[n:]
+	return taken
+}
+
+// fail lets everything that waits fail.
+func (p *part) fail(err error) {
+	p.mu.Lock()
+	letters := p.queue
+	p.queue = nil
+	p.mu.Unlock()
+	for _, l := range letters {
+		l.err = err
+		l.done.Done()
+	}
+}

@@ -1,0 +1,180 @@
+package serve
+
+import (
+	"bytes"
+	"crypto/rand"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"os"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"cartwheel/internal/event"
+	"cartwheel/internal/live"
+)
+
+// maxEvents is how many events one request may bring.
+const maxEvents = 1000
+
+// eventBody is an event as a client sends it. Without a time it happens now; without an id it gets one.
+type eventBody struct {
+	Timestamp     *int64 `json:"timestamp"`
+	VisitorID     id     `json:"visitorid"`
+	Event         string `json:"event"`
+	ItemID        id     `json:"itemid"`
+	TransactionID *id    `json:"transactionid"`
+	EventID       *id    `json:"eventid"`
+}
+
+// postEvents answers POST /v1/events: 202 once Kafka has acknowledged every event. A request with one event that is wrong is refused
+// whole, before anything is written.
+func (s *Server) postEvents(c *gin.Context) {
+	if _, bad := query(c); bad != nil {
+		refuse(c, bad)
+		return
+	}
+	if s.needsBroker(c) {
+		return
+	}
+	events, ok := readEvents(c, time.Now())
+	if !ok {
+		return
+	}
+	ids := make([]string, len(events))
+	for i := range events {
+		ids[i] = events[i].EventID
+	}
+	failed, err := s.live.Write(events)
+	switch {
+	case err == nil:
+		answerJSON(c, http.StatusAccepted, map[string]any{"eventids": ids})
+	case errors.Is(err, live.ErrBusy):
+		c.Header("Retry-After", "1")
+		fail(c, http.StatusTooManyRequests, "", "events come faster than Kafka takes them; nothing of this request was written")
+	default:
+		// A retry under the same ids does no harm: whatever was written is recognised.
+		c.Header("Retry-After", "2")
+		failWith(c, http.StatusServiceUnavailable, fmt.Sprintf("Kafka did not acknowledge %d of %d events: send them again, under these ids", len(failed), len(events)),
+			map[string]any{"eventids": ids, "unacknowledged": failed})
+	}
+}
+
+// failWith answers with a problem that has further members.
+func failWith(c *gin.Context, status int, detail string, more map[string]any) {
+	more["type"], more["title"], more["status"], more["detail"] = "about:blank", http.StatusText(status), status, detail
+	more["request_id"] = c.GetString(requestIDKey)
+	body, err := json.Marshal(more)
+	if err != nil {
+		panic(err) // strings and numbers always have a JSON form
+	}
+	c.Header("Cache-Control", "no-store")
+	c.Data(status, "application/problem+json", append(body, '\n'))
+	c.Abort()
+}
+
+// readEvents reads one event, an array of them, or one a line. Where that is not what came, it answers and returns false.
+func readEvents(c *gin.Context, now time.Time) ([]event.Event, bool) {
+	kind, _, err := mime.ParseMediaType(c.ContentType())
+	if err != nil || kind != "application/json" && kind != "application/x-ndjson" {
+		c.Header("Accept", "application/json, application/x-ndjson")
+		fail(c, http.StatusUnsupportedMediaType, "", fmt.Sprintf("the body's Content-Type is %s, not application/json or application/x-ndjson", show(c.ContentType())))
+		return nil, false
+	}
+	data, err := io.ReadAll(http.MaxBytesReader(c.Writer, c.Request.Body, maxBodyBytes))
+	var tooLarge *http.MaxBytesError
+	switch {
+	case errors.As(err, &tooLarge):
+		fail(c, http.StatusRequestEntityTooLarge, "", fmt.Sprintf("the body has more than %d bytes", maxBodyBytes))
+		return nil, false
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		fail(c, http.StatusRequestTimeout, "", "the body did not come in time")
+		return nil, false
+	case err != nil:
+		fail(c, http.StatusBadRequest, "", fmt.Sprintf("the body broke off: %v", err))
+		return nil, false
+	}
+	list, one, bad := splitEvents(data, kind == "application/x-ndjson")
+	if bad != nil {
+		refuse(c, bad)
+		return nil, false
+	}
+	events := make([]event.Event, len(list))
+	for i, raw := range list {
+		if bad := parseEvent(raw, now, &events[i]); bad != nil {
+			if !one {
+				bad.detail = fmt.Sprintf("event %d: %s", i, bad.detail)
+				place := fmt.Sprintf("[%d]", i)
+				if bad.field != "" {
+					place += "." + bad.field
+				}
+				bad.field = place
+			}
+			refuse(c, bad)
+			return nil, false
+		}
+	}
+	return events, true
+}
+
+func splitEvents(data []byte, lines bool) (list []json.RawMessage, one bool, bad *badField) {
+	switch trimmed := bytes.TrimSpace(data); {
+	case lines:
+		for line := range bytes.Lines(data) {
+			if line = bytes.TrimSpace(line); len(line) > 0 {
+				list = append(list, line)
+			}
+		}
+	case len(trimmed) > 0 && trimmed[0] == '[':
+		if bad := decodeJSON(data, &list); bad != nil && bad.field == "" {
+			return nil, false, bad
+		}
+	default:
+		return []json.RawMessage{data}, true, nil
+	}
+	if len(list) == 0 || len(list) > maxEvents {
+		return nil, false, &badField{detail: fmt.Sprintf("the body has %d events, not between 1 and %d", len(list), maxEvents)}
+	}
+	return list, false, nil
+}
+
+func parseEvent(raw []byte, now time.Time, e *event.Event) *badField {
+	var body eventBody
+	if bad := decodeJSON(raw, &body); bad != nil {
+		return bad
+	}
+	*e = event.Event{Timestamp: now.UnixMilli(), VisitorID: string(body.VisitorID), Event: body.Event, ItemID: string(body.ItemID)}
+	if body.Timestamp != nil {
+		e.Timestamp = *body.Timestamp
+	}
+	for _, given := range []struct {
+		from *id
+		into *string
+		name string
+	}{{body.TransactionID, &e.TransactionID, "transactionid"}, {body.EventID, &e.EventID, "eventid"}} {
+		if given.from == nil {
+			continue
+		}
+		*given.into = string(*given.from)
+		if err := event.ValidateID(given.name, *given.into); err != nil {
+			return &badField{field: given.name, detail: err.Error()}
+		}
+	}
+	if err := e.Validate(); err != nil {
+		return &badField{field: event.Rule(err), detail: err.Error()}
+	}
+	if ahead := now.Add(maxAhead).UnixMilli(); e.Timestamp > ahead {
+		return &badField{field: "timestamp", detail: fmt.Sprintf("timestamp %d is more than %s ahead of this server's clock", e.Timestamp, maxAhead)}
+	}
+	if e.EventID == "" {
+		var b [event.IDBytes / 2]byte
+		_, _ = rand.Read(b[:]) // it never fails
+		e.EventID = hex.EncodeToString(b[:])
+	}
+	return nil
+}

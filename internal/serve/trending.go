@@ -1,0 +1,85 @@
+package serve
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/gin-gonic/gin"
+
+	"cartwheel/internal/event"
+	"cartwheel/internal/live"
+	"cartwheel/internal/model"
+)
+
+// trendingItems answers GET /v1/items/trending.
+func (s *Server) trendingItems(c *gin.Context, v *served) {
+	values, bad := query(c, "limit", "offset", "exclude", "only", "category")
+	if bad != nil {
+		refuse(c, bad)
+		return
+	}
+	o, bad := v.listOptions(values, true)
+	switch {
+	case bad != nil:
+		refuse(c, bad)
+	case s.needsBroker(c):
+	default:
+		ids, scores := split(s.live.Trending())
+		answerItems(c, v, v.Wanted(ids, scores, o))
+	}
+}
+
+// popular answers GET /v1/items/popular: from the version, or with a window from what is going on.
+func (s *Server) popular(c *gin.Context, v *served) {
+	window := c.Query("window")
+	if window == "" && !strings.Contains(c.Request.URL.RawQuery, "window") {
+		popularItems(c, v)
+		return
+	}
+	values, bad := query(c, "event", "window", "limit", "offset", "exclude", "only", "category")
+	if bad != nil {
+		refuse(c, bad)
+		return
+	}
+	o, bad := v.listOptions(values, true)
+	kind := values.Get("event")
+	if kind == model.PopularAll {
+		kind = ""
+	}
+	switch {
+	case bad != nil:
+		refuse(c, bad)
+	case !live.HasWindow(window):
+		refuse(c, &badField{field: "window", detail: fmt.Sprintf("window is %s, none of %s", show(window), windowNames())})
+	case kind != "" && !slices.Contains(event.Kinds, kind) || kind == "" && values.Has("event") && values.Get("event") == "":
+		refuse(c, &badField{field: "event", detail: fmt.Sprintf("event is %s, none of %s, %s", show(values.Get("event")), model.PopularAll, strings.Join(event.Kinds, ", "))})
+	case s.needsBroker(c):
+	default:
+		ids, scores := split(s.live.Popular(window, kind))
+		answerItems(c, v, v.Wanted(ids, scores, o))
+	}
+}
+
+func split(wanted []live.Wanted) (ids []string, scores []float64) {
+	ids, scores = make([]string, len(wanted)), make([]float64, len(wanted))
+	for i, w := range wanted {
+		ids[i], scores[i] = w.ItemID, w.Score
+	}
+	return ids, scores
+}
+
+// eraseVisitor answers DELETE /v1/visitors/{visitorid}.
+func (s *Server) eraseVisitor(c *gin.Context) {
+	id, ok := pathID(c, "visitorid")
+	if !ok || s.needsBroker(c) {
+		return
+	}
+	if err := s.live.EraseVisitor(c.Request.Context(), id); err != nil {
+		s.log.Warn("erasure not acknowledged", "error", err)
+		away(c, "the erasure was not acknowledged: ask again")
+		return
+	}
+	c.Status(http.StatusNoContent)
+}
