@@ -93,6 +93,10 @@ func (s *Session) Close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
 	_, err := s.call(ctx, "ReleaseSession", fields{})
+	if err != nil {
+		// An execution that has only just been interrupted makes the server stumble once.
+		_, err = s.call(ctx, "ReleaseSession", fields{})
+	}
 	return errors.Join(err, s.builder.conn.Close())
 }
 

@@ -74,6 +74,10 @@ func (a *ALS) Fit(ctx context.Context, s *spark.Session, ratings sql.DataFrame) 
 	return fit(ctx, s, a, ratings, alsModel, newALSModel)
 }
 
+func (a *ALS) stage(ctx context.Context, s *spark.Session, data sql.DataFrame) (Transformer, error) {
+	return a.Fit(ctx, s, data)
+}
+
 const alsModel = "ml.recommendation.ALSModel"
 
 // ALSModel is a fitted ALS. Transform adds the prediction column: the inner product of the user's and the item's factors.

@@ -54,6 +54,10 @@ func (a *KMeans) Fit(ctx context.Context, s *spark.Session, data sql.DataFrame) 
 	return fit(ctx, s, a, data, kMeansModel, newKMeansModel)
 }
 
+func (a *KMeans) stage(ctx context.Context, s *spark.Session, data sql.DataFrame) (Transformer, error) {
+	return a.Fit(ctx, s, data)
+}
+
 const kMeansModel = "ml.clustering.KMeansModel"
 
 // KMeansModel is a fitted KMeans. Transform adds the number of the nearest centre.
@@ -98,6 +102,10 @@ func (a *BisectingKMeans) class() string { return "ml.clustering.BisectingKMeans
 // Fit finds the clusters on the cluster.
 func (a *BisectingKMeans) Fit(ctx context.Context, s *spark.Session, data sql.DataFrame) (*BisectingKMeansModel, error) {
 	return fit(ctx, s, a, data, bisectingKMeansModel, newBisectingKMeansModel)
+}
+
+func (a *BisectingKMeans) stage(ctx context.Context, s *spark.Session, data sql.DataFrame) (Transformer, error) {
+	return a.Fit(ctx, s, data)
 }
 
 const bisectingKMeansModel = "ml.clustering.BisectingKMeansModel"

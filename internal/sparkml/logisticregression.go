@@ -80,6 +80,10 @@ func (a *LogisticRegression) Fit(ctx context.Context, s *spark.Session, data sql
 	return fit(ctx, s, a, data, logisticRegressionModel, newLogisticRegressionModel)
 }
 
+func (a *LogisticRegression) stage(ctx context.Context, s *spark.Session, data sql.DataFrame) (Transformer, error) {
+	return a.Fit(ctx, s, data)
+}
+
 const logisticRegressionModel = "ml.classification.LogisticRegressionModel"
 
 // LogisticRegressionModel is a fitted LogisticRegression. Transform adds the raw prediction, the probabilities and the prediction.

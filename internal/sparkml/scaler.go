@@ -36,6 +36,10 @@ func (a *StandardScaler) Fit(ctx context.Context, s *spark.Session, data sql.Dat
 	return fit(ctx, s, a, data, standardScalerModel, newStandardScalerModel)
 }
 
+func (a *StandardScaler) stage(ctx context.Context, s *spark.Session, data sql.DataFrame) (Transformer, error) {
+	return a.Fit(ctx, s, data)
+}
+
 const standardScalerModel = "ml.feature.StandardScalerModel"
 
 // StandardScalerModel is a fitted StandardScaler. Transform adds OutputCol; a feature that never varied becomes 0.
@@ -81,6 +85,10 @@ func (a *MinMaxScaler) class() string { return "ml.feature.MinMaxScaler" }
 // Fit finds each feature's least and greatest value.
 func (a *MinMaxScaler) Fit(ctx context.Context, s *spark.Session, data sql.DataFrame) (*MinMaxScalerModel, error) {
 	return fit(ctx, s, a, data, minMaxScalerModel, newMinMaxScalerModel)
+}
+
+func (a *MinMaxScaler) stage(ctx context.Context, s *spark.Session, data sql.DataFrame) (Transformer, error) {
+	return a.Fit(ctx, s, data)
 }
 
 const minMaxScalerModel = "ml.feature.MinMaxScalerModel"

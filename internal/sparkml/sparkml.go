@@ -38,6 +38,10 @@
 //	ml.evaluation.ClusteringEvaluator                 Evaluate IsLargerBetter
 //	ml.functions                                      VectorToArray ArrayToVector
 //	(any model)                                       Read CacheInfo CleanCache
+//	ml.Pipeline                                       Fit
+//	ml.PipelineModel                                  Transform Write Delete ReadPipelineModel
+//	ml.tuning.CrossValidator                          CrossValidate
+//	ml.tuning.TrainValidationSplit                    TrainAndValidate
 package sparkml
 
 import (

@@ -56,6 +56,10 @@ func (a *StringIndexer) Fit(ctx context.Context, s *spark.Session, data sql.Data
 	return fit(ctx, s, a, data, stringIndexerModel, newStringIndexerModel)
 }
 
+func (a *StringIndexer) stage(ctx context.Context, s *spark.Session, data sql.DataFrame) (Transformer, error) {
+	return a.Fit(ctx, s, data)
+}
+
 const stringIndexerModel = "ml.feature.StringIndexerModel"
 
 // StringIndexerModel is a fitted StringIndexer. Transform adds the output columns, doubles.

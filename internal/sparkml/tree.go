@@ -95,6 +95,10 @@ func (a *RandomForestClassifier) Fit(ctx context.Context, s *spark.Session, data
 	return fit(ctx, s, a, data, randomForestModel, newRandomForestModel)
 }
 
+func (a *RandomForestClassifier) stage(ctx context.Context, s *spark.Session, data sql.DataFrame) (Transformer, error) {
+	return a.Fit(ctx, s, data)
+}
+
 const randomForestModel = "ml.classification.RandomForestClassificationModel"
 
 // RandomForestClassificationModel is a fitted RandomForestClassifier. Transform adds the raw prediction (the trees' votes), the
@@ -136,6 +140,10 @@ func (a *GBTClassifier) class() string { return "ml.classification.GBTClassifier
 // Fit grows the trees on the cluster, one after the other.
 func (a *GBTClassifier) Fit(ctx context.Context, s *spark.Session, data sql.DataFrame) (*GBTClassificationModel, error) {
 	return fit(ctx, s, a, data, gbtModel, newGBTModel)
+}
+
+func (a *GBTClassifier) stage(ctx context.Context, s *spark.Session, data sql.DataFrame) (Transformer, error) {
+	return a.Fit(ctx, s, data)
 }
 
 const gbtModel = "ml.classification.GBTClassificationModel"
