@@ -34,6 +34,8 @@ type builder struct {
 
 	announcing sync.Mutex
 	announced  string // the description that the session's configuration holds
+
+	releasing sync.WaitGroup // calls that free executions which have ended
 }
 
 // Build is called by spark-connect-go. It differs from the library's own in its interceptors, in the size of messages, in keepalive
@@ -91,16 +93,23 @@ func (b *builder) unary(ctx context.Context, method string, req, reply any, cc *
 func (b *builder) stream(ctx context.Context, desc *grpc.StreamDesc, cc *grpc.ClientConn, method string, open grpc.Streamer, opts ...grpc.CallOption) (grpc.ClientStream, error) {
 	description := descriptionFrom(ctx)
 	b.announce(ctx, description)
-	s, err := open(b.outgoing(ctx), desc, cc, method, opts...)
+	reopen := func(method string) (grpc.ClientStream, error) {
+		return open(b.outgoing(ctx), desc, cc, method, opts...)
+	}
+	s, err := reopen(method)
 	if err != nil {
 		return nil, err
 	}
-	return &watched{ClientStream: s, builder: b, report: progressFrom(ctx), description: description}, nil
+	if method == service+"ExecutePlan" {
+		s = &execution{ClientStream: s, ctx: ctx, builder: b, open: reopen}
+	}
+	return &watched{ClientStream: s, ctx: ctx, builder: b, report: progressFrom(ctx), description: description}, nil
 }
 
 // watched is the stream of one execution's answers.
 type watched struct {
 	grpc.ClientStream
+	ctx         context.Context // the caller's: the stream's own ends with the stream
 	builder     *builder
 	report      func(Progress)
 	description string
@@ -109,13 +118,14 @@ type watched struct {
 
 func (w *watched) SendMsg(m any) error {
 	w.builder.notice(m)
-	if r, ok := m.(interface{ GetOperationId() string }); ok {
-		w.operation = r.GetOperationId()
-	}
 	if request, ok := m.(proto.Message); ok {
 		describe(request, w.description)
 	}
-	return w.ClientStream.SendMsg(m)
+	err := w.ClientStream.SendMsg(m)
+	if r, ok := m.(interface{ GetOperationId() string }); ok { // sending has given it one
+		w.operation = r.GetOperationId()
+	}
+	return err
 }
 
 func (w *watched) RecvMsg(m any) error {
@@ -127,7 +137,7 @@ func (w *watched) RecvMsg(m any) error {
 				w.report(p)
 			}
 		}
-	case !errors.Is(err, io.EOF) && w.Context().Err() != nil:
+	case !errors.Is(err, io.EOF) && w.ctx.Err() != nil:
 		w.interrupt()
 	}
 	return err
@@ -173,6 +183,11 @@ func progressFrom(ctx context.Context) func(Progress) {
 
 func isProgress(m proto.Message) bool {
 	_, ok := field(m.ProtoReflect(), "execution_progress")
+	return ok
+}
+
+func isEnd(m proto.Message) bool {
+	_, ok := field(m.ProtoReflect(), "result_complete")
 	return ok
 }
 

@@ -90,6 +90,7 @@ func redact(remote string) string {
 
 // Close releases the session on the server, with everything it cached, and closes the connection.
 func (s *Session) Close() error {
+	s.builder.releasing.Wait()
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
 	_, err := s.call(ctx, "ReleaseSession", fields{})
@@ -101,7 +102,7 @@ func (s *Session) Close() error {
 }
 
 // Execute runs a command: one field of spark.connect.Command in protobuf's JSON form, such as {"mlCommand": {…}}.
-// It returns, in the same form, the messages of the answer other than progress.
+// It returns, in the same form, the messages of the answer other than progress and end.
 func (s *Session) Execute(ctx context.Context, command map[string]any) ([]json.RawMessage, error) {
 	request, err := newMessage("spark.connect.ExecutePlanRequest", s.stamp(fields{"plan": fields{"command": command}}))
 	if err != nil {
@@ -130,7 +131,7 @@ func (s *Session) Execute(ctx context.Context, command map[string]any) ([]json.R
 		} else if err != nil {
 			return nil, Explain(err)
 		}
-		if isProgress(response) {
+		if isProgress(response) || isEnd(response) {
 			continue
 		}
 		answer, err := toJSON(response)
