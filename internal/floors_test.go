@@ -16,7 +16,7 @@ var floors = map[string]int{
 	"kafka": 3, "spark": 3, "sparkml": 4, "model": 3,
 	"ingest": 5, "batch": 5, "recommend": 5, "synthetic": 5, "features": 5, "predict": 5,
 	"purchase": 6, "segment": 6, "live": 6,
-	"train": 7, "serve": 7,
+	"train": 7, "serve": 7, "tuning": 8,
 	"e2e": 8,
 }
 
