@@ -45,7 +45,8 @@ func TestCatalogueRefuses(t *testing.T) {
 	} {
 		put(bad.path, bad.text)
 		log.Reset()
-		if c.check() || c.check() || !reflect.DeepEqual(c.rules, sound) {
+		first, second := c.check(), c.check()
+		if first || second || !reflect.DeepEqual(c.rules, sound) {
 			t.Errorf("%q: the rules are %+v, want %+v", bad.text, c.rules, sound)
 		}
 		if text := log.String(); strings.Count(text, "refused") != 1 || !strings.Contains(text, bad.says) || !strings.Contains(text, bad.path) {
