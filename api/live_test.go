@@ -254,7 +254,9 @@ func TestMalformedRecords(t *testing.T) {
 	t.Parallel()
 	_, addr := broker(t)
 	p := startLive(t, liveShop(t), addr)
-	w := &kafka.Writer{Addr: kafka.TCP(addr), Topic: "events", RequiredAcks: kafka.RequireAll, BatchTimeout: time.Millisecond}
+	transport := &kafka.Transport{}
+	defer transport.CloseIdleConnections()
+	w := &kafka.Writer{Addr: kafka.TCP(addr), Transport: transport, Topic: "events", RequiredAcks: kafka.RequireAll, BatchTimeout: time.Millisecond}
 	defer w.Close()
 	for _, value := range []string{"", "{}", "no JSON", view("anna", "b1"), strings.Repeat("x", 1000)} { // an event without an id cannot be told from its repeats
 		if err := w.WriteMessages(t.Context(), kafka.Message{Key: []byte("k"), Value: []byte(value)}); err != nil {

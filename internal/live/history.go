@@ -49,7 +49,8 @@ type History struct {
 	bytes    int
 	erased   map[string]struct{}
 	evicted  int64
-	room     []Event // for Add
+	room     []byte  // for Add
+	places   []place // likewise
 }
 
 // visitor is packed, for there are many: bytes without pointers cost the garbage collector nothing.
@@ -84,9 +85,9 @@ func (h *History) Add(e *event.Event, partition int32, offset, came int64) bool 
 		h.visitors[v.id] = v
 		h.bytes += visitorOverhead + len(v.id)
 	} else {
-		h.room = unpack(h.room[:0], v.packed)
-		for i := range h.room {
-			if h.room[i].id == added.id {
+		h.places = walk(h.places[:0], v.packed)
+		for i := range h.places {
+			if h.places[i].id == added.id {
 				return false
 			}
 		}
@@ -94,18 +95,7 @@ func (h *History) Add(e *event.Event, partition int32, offset, came int64) bool 
 	}
 	v.prev, v.next = &h.ends, h.ends.next
 	v.prev.next, v.next.prev = v, v
-	if v.packed == nil {
-		h.room = h.room[:0]
-	}
-	at, _ := slices.BinarySearchFunc(h.room, added, older)
-	kept := at > 0 || len(h.room) < MaxEvents
-	if kept {
-		h.room = slices.Insert(h.room, at, added)
-		h.room = h.room[max(0, len(h.room)-MaxEvents):]
-		h.bytes -= cap(v.packed)
-		v.packed = pack(v.packed[:0], h.room)
-		h.bytes += cap(v.packed)
-	}
+	kept := h.insert(v, &added)
 	for len(h.visitors) > h.maxVisitors || h.bytes > h.maxBytes && len(h.visitors) > 1 {
 		h.drop(h.ends.prev)
 		h.evicted++
@@ -113,7 +103,34 @@ func (h *History) Add(e *event.Event, partition int32, offset, came int64) bool 
 	return kept
 }
 
-func older(a, b Event) int { return cmp.Or(cmp.Compare(a.At, b.At), cmp.Compare(a.id, b.id)) }
+// insert puts an event among the packed ones, where h.places says that they are, and takes the oldest out if they are too many.
+func (h *History) insert(v *visitor, e *Event) bool {
+	if v.packed == nil {
+		h.places = h.places[:0]
+	}
+	n := len(h.places)
+	at, _ := slices.BinarySearchFunc(h.places, e, func(p place, e *Event) int { return cmp.Or(cmp.Compare(p.at, e.At), cmp.Compare(p.id, e.id)) })
+	if at == 0 && n == MaxEvents {
+		return false
+	}
+	from, middle := 0, len(v.packed)
+	if n == MaxEvents {
+		from = h.places[1].start
+	}
+	if at < n {
+		middle = h.places[at].start
+	}
+	b := append(h.room[:0], v.packed[from:middle]...)
+	b = pack(b, e)
+	h.room = append(b, v.packed[middle:]...)
+	h.bytes -= cap(v.packed)
+	if cap(v.packed) < len(h.room) {
+		v.packed = nil // append then takes as much as the memory's size classes give, and no more
+	}
+	v.packed = append(v.packed[:0], h.room...)
+	h.bytes += cap(v.packed)
+	return true
+}
 
 func (h *History) drop(v *visitor) {
 	v.prev.next, v.next.prev = v.next, v.prev
@@ -164,24 +181,41 @@ func (h *History) Size() Size {
 	return Size{len(h.visitors), h.bytes, h.evicted, len(h.erased)}
 }
 
-// pack writes events one after the other: id, time, partition, offset, kind, length of the item's id, the item's id.
-func pack(b []byte, events []Event) []byte {
-	size := 0
-	for i := range events {
-		size += 8 + 6 + 3 + 6 + 2 + len(events[i].ItemID)
+// pack appends an event: id, time, partition, offset, kind, length of the item's id, the item's id.
+func pack(b []byte, e *Event) []byte {
+	b = binary.LittleEndian.AppendUint64(b, e.id)
+	b = binary.AppendUvarint(b, uint64(e.At))
+	b = binary.AppendUvarint(b, uint64(e.Partition))
+	b = binary.AppendUvarint(b, uint64(e.Offset))
+	b = append(b, byte(slices.Index(event.Kinds, e.Kind)), byte(len(e.ItemID)))
+	return append(b, e.ItemID...)
+}
+
+// place is where a packed event begins, and what it is ordered by.
+type place struct {
+	start int
+	at    int64
+	id    uint64
+}
+
+// walk appends the places of packed events.
+func walk(places []place, b []byte) []place {
+	for at := 0; at < len(b); {
+		p := place{start: at, id: binary.LittleEndian.Uint64(b[at:])}
+		at += 8
+		time, n := binary.Uvarint(b[at:])
+		p.at = int64(time)
+		at += n
+		for range 2 { // partition and offset
+			for b[at] >= 0x80 {
+				at++
+			}
+			at++
+		}
+		at += 2 + int(b[at+1])
+		places = append(places, p)
 	}
-	// The item ids lie in the bytes that are written over, so they go into fresh ones; as many as are needed, not twice as many.
-	b = make([]byte, 0, size)
-	for i := range events {
-		e := &events[i]
-		b = binary.LittleEndian.AppendUint64(b, e.id)
-		b = binary.AppendUvarint(b, uint64(e.At))
-		b = binary.AppendUvarint(b, uint64(e.Partition))
-		b = binary.AppendUvarint(b, uint64(e.Offset))
-		b = append(b, byte(slices.Index(event.Kinds, e.Kind)), byte(len(e.ItemID)))
-		b = append(b, e.ItemID...)
-	}
-	return b
+	return places
 }
 
 // unpack appends what pack wrote. The item ids share the packed bytes' memory.
