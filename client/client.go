@@ -59,7 +59,7 @@ func (e *Error) Error() string {
 // maxAnswerBytes bounds what is read of an answer: a thousand visitors with a hundred explained items each are far below.
 const maxAnswerBytes = 1 << 30
 
-// call is one request. All there are now may be sent twice: they change nothing, or to what they had changed it to.
+// call is one request. All may be sent twice: they change nothing, or to what they had changed it to.
 type call struct {
 	method string
 	path   string // escaped
@@ -67,7 +67,7 @@ type call struct {
 	body   any // nil for none
 }
 
-// ask sends a request, again if need be, and reads the answer into a value.
+// ask sends a request, again if need be, and reads the answer into a value, if not nil.
 func (c *Client) ask(ctx context.Context, r call, into any) error {
 	var body []byte
 	if r.body != nil {
@@ -78,6 +78,9 @@ func (c *Client) ask(ctx context.Context, r call, into any) error {
 	}
 	for try := 0; ; try++ {
 		data, err := c.try(ctx, r, body)
+		if err == nil && into == nil {
+			return nil
+		}
 		if err == nil {
 			if err := json.Unmarshal(data, into); err != nil {
 				return fmt.Errorf("reading the answer to %s %s: %w", r.method, r.path, err)

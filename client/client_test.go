@@ -169,7 +169,16 @@ func TestEveryCallOfTheContract(t *testing.T) {
 	manifest, err := c.Model(ctx, "v1")
 	must("model", bytes.Contains(manifest, []byte(`"files"`)), err)
 
+	// The server of this test has no Kafka, and says so.
 	var sent *client.Error
+	c.Retries = 0
+	_, err = c.Events(ctx, []client.ShopEvent{{VisitorID: "v1", Event: "view", ItemID: "i1"}, {VisitorID: "v1", Event: "transaction", ItemID: "i1", TransactionID: "t", Timestamp: 1433221332117}})
+	must("events", errors.As(err, &sent) && sent.Status == 503, nil)
+	_, err = c.Trending(ctx, client.Options{Limit: 5})
+	must("trending", errors.As(err, &sent) && sent.Status == 503, nil)
+	err = c.Erase(ctx, "v1")
+	must("erase", errors.As(err, &sent) && sent.Status == 503, nil)
+
 	_, err = c.Similar(ctx, "nothing", "", client.Options{})
 	if !errors.As(err, &sent) || sent.Status != 404 || sent.Field != "itemid" || sent.RequestID == "" || !strings.Contains(err.Error(), `"nothing"`) {
 		t.Errorf("an unknown item: %#v", err)
