@@ -68,7 +68,10 @@ func (e *execution) RecvMsg(m any) error {
 		if e.complete {
 			return io.EOF
 		}
-		if e.operation == "" || e.ctx.Err() != nil || !breaks(err) {
+		if e.ctx.Err() != nil { // the server may just have ended the stream for its age: that is no good end
+			return status.FromContextError(e.ctx.Err()).Err()
+		}
+		if e.operation == "" || !breaks(err) {
 			return err
 		}
 		for broken := err; ; {

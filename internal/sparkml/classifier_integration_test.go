@@ -39,6 +39,9 @@ func TestLogisticRegression(t *testing.T) {
 		t.Errorf("probability %v, want %v", row[2], want)
 	}
 
+	if has, err := model.HasSummary(ctx); err != nil || !has {
+		t.Errorf("has a summary: %v, %v", has, err)
+	}
 	summary := model.Summary()
 	history, iterations := must(summary.ObjectiveHistory(ctx))(t), must(summary.TotalIterations(ctx))(t)
 	if len(history) != iterations+1 || history[0] <= history[iterations] {

@@ -51,6 +51,9 @@ func clusters(t *testing.T, m *sparkml.ClusteringModel) {
 	if n := must(m.NumFeatures(ctx))(t); n != 2 {
 		t.Errorf("%d features", n)
 	}
+	if has, err := m.HasSummary(ctx); err != nil || !has {
+		t.Errorf("has a summary: %v, %v", has, err)
+	}
 	summary := m.Summary()
 	if sizes := must(summary.ClusterSizes(ctx))(t); !slices.Equal(sizes, []int64{100, 100}) {
 		t.Errorf("sizes %v", sizes)

@@ -37,7 +37,7 @@
 //	ml.evaluation.RankingEvaluator                    Evaluate IsLargerBetter
 //	ml.evaluation.ClusteringEvaluator                 Evaluate IsLargerBetter
 //	ml.functions                                      VectorToArray ArrayToVector
-//	(any model)                                       Read CacheInfo CleanCache
+//	models                                            Read CacheInfo CleanCache
 //	ml.Pipeline                                       Fit
 //	ml.PipelineModel                                  Transform Write Delete ReadPipelineModel
 //	ml.tuning.CrossValidator                          CrossValidate
