@@ -16,7 +16,7 @@ import (
 var (
 	// ErrAway is wrapped where Kafka does not take events now. Those of the refused request may be in the topic all the same: send
 	// them again under the same ids.
-	ErrAway = errors.New("Kafka does not take events now")
+	ErrAway = errors.New("events cannot be sent to Kafka now")
 	// ErrBusy is wrapped where events come faster than Kafka takes them. Nothing of the refused request was written.
 	ErrBusy = errors.New("events come faster than Kafka takes them")
 )
