@@ -12,6 +12,7 @@ import (
 	"cartwheel/internal/sparkml"
 
 	"github.com/apache/spark-connect-go/v40/spark/sql"
+	"golang.org/x/sync/errgroup"
 )
 
 // build makes the tables and the model of a version from events, in the staging folder's subfolder dir. what names the events.
@@ -41,10 +42,8 @@ func (j *job) buildTables(ctx context.Context, events sql.DataFrame, dir string)
 	if err != nil {
 		return model.Counts{}, err
 	}
-	if err := j.buildNeighbours(ctx, n.events, dir, n.to); err != nil {
-		return model.Counts{}, err
-	}
-	err = j.weighEvents(ctx, n, dir, &n.counts)
+	err = atOnce(ctx, func(ctx context.Context) error { return j.buildNeighbours(ctx, n.events, dir, n.to) },
+		func(ctx context.Context) error { return j.weighEvents(ctx, n, dir, &n.counts) })
 	return n.counts, err
 }
 
@@ -62,28 +61,45 @@ func (j *job) numberEvents(ctx context.Context, events sql.DataFrame, dir string
 		return n, err
 	}
 	n.to, n.counts.Events = times.to, times.events
-	ids := map[string]sql.DataFrame{}
-	for table, column := range map[string]string{"visitors": "visitorid", "items": "itemid"} {
-		numbered, err := number(ctx, events, column)
-		if err != nil {
-			return n, fmt.Errorf("numbering %s: %w", table, spark.Explain(err))
-		}
-		if ids[table], err = j.keep(ctx, numbered, path.Join(dir, table)); err != nil {
-			return n, err
-		}
-	}
-	if n.events, err = byNumber(ctx, events, ids["visitors"], ids["items"]); err != nil {
-		return n, fmt.Errorf("numbering events: %w", spark.Explain(err))
-	}
-	if n.events, err = j.keep(ctx, n.events, path.Join(dir, numberedDir)); err != nil {
+	var visitors, items sql.DataFrame
+	err = atOnce(ctx, func(ctx context.Context) (err error) {
+		visitors, err = j.number(ctx, events, "visitors", "visitorid", dir, &n.counts.Visitors)
+		return err
+	}, func(ctx context.Context) (err error) {
+		items, err = j.number(ctx, events, "items", "itemid", dir, &n.counts.Items)
+		return err
+	})
+	if err != nil {
 		return n, err
 	}
-	for table, into := range map[string]*int64{"visitors": &n.counts.Visitors, "items": &n.counts.Items} {
-		if *into, err = ids[table].Count(ctx); err != nil {
-			return n, fmt.Errorf("counting: %w", spark.Explain(err))
-		}
+	if n.events, err = byNumber(ctx, events, visitors, items); err != nil {
+		return n, fmt.Errorf("numbering events: %w", spark.Explain(err))
 	}
-	return n, nil
+	n.events, err = j.keep(ctx, n.events, path.Join(dir, numberedDir))
+	return n, err
+}
+
+// number makes the table of a column's values, and counts them.
+func (j *job) number(ctx context.Context, events sql.DataFrame, table, column, dir string, count *int64) (sql.DataFrame, error) {
+	numbered, err := number(ctx, events, column)
+	if err != nil {
+		return nil, fmt.Errorf("numbering %s: %w", table, spark.Explain(err))
+	}
+	kept, err := j.keep(ctx, numbered, path.Join(dir, table))
+	if err != nil {
+		return nil, err
+	}
+	*count, err = j.rows(path.Join(dir, table))
+	return kept, err
+}
+
+// atOnce does several things that do not wait for one another: each has moments in which it leaves the cluster idle.
+func atOnce(ctx context.Context, things ...func(context.Context) error) error {
+	group, ctx := errgroup.WithContext(ctx)
+	for _, thing := range things {
+		group.Go(func() error { return thing(ctx) })
+	}
+	return group.Wait()
 }
 
 // weighEvents makes the tables that follow from the weights of events.
@@ -95,22 +111,24 @@ func (j *job) weighEvents(ctx context.Context, n numbered, dir string, counts *m
 	if all, err = j.keep(ctx, all, path.Join(dir, pairsDir)); err != nil {
 		return err
 	}
-	for table, make := range map[string]func() (sql.DataFrame, error){
-		"seen":    func() (sql.DataFrame, error) { return seen(ctx, all, n.to) },
-		"popular": func() (sql.DataFrame, error) { return popular(ctx, n.events, j.EventWeights, j.PopularDays, n.to) },
-	} {
-		df, err := make()
-		if err != nil {
-			return fmt.Errorf("making the table %s: %w", table, spark.Explain(err))
-		}
-		if err := j.save(ctx, df, path.Join(dir, table)); err != nil {
-			return err
-		}
+	if counts.Pairs, err = j.rows(path.Join(dir, pairsDir)); err != nil {
+		return err
 	}
-	if counts.Pairs, err = all.Count(ctx); err != nil {
-		return fmt.Errorf("counting: %w", spark.Explain(err))
+	return atOnce(ctx, func(ctx context.Context) error {
+		df, err := seen(ctx, all, n.to)
+		return j.saveTable(ctx, df, err, dir, "seen")
+	}, func(ctx context.Context) error {
+		df, err := popular(ctx, n.events, j.EventWeights, j.PopularDays, n.to)
+		return j.saveTable(ctx, df, err, dir, "popular")
+	})
+}
+
+// saveTable saves what was made, or says that it could not be made.
+func (j *job) saveTable(ctx context.Context, df sql.DataFrame, err error, dir, table string) error {
+	if err != nil {
+		return fmt.Errorf("making the table %s: %w", table, spark.Explain(err))
 	}
-	return nil
+	return j.save(ctx, df, path.Join(dir, table))
 }
 
 // buildNeighbours makes the tables of neighbours, by a long half-life and by a short one.
@@ -126,12 +144,9 @@ func (j *job) buildNeighbours(ctx context.Context, numbered sql.DataFrame, dir s
 	if counted, err = j.keep(ctx, counted, path.Join(dir, togetherDir)); err != nil {
 		return err
 	}
-	for _, table := range []string{"neighbours", "recent_neighbours"} {
+	for _, table := range []string{"neighbours", "recent_neighbours"} { // one after the other, for their views bear the same names
 		df, err := neighbours(ctx, j.session, counted, table, table == "neighbours")
-		if err != nil {
-			return fmt.Errorf("making the table %s: %w", table, spark.Explain(err))
-		}
-		if err := j.save(ctx, df, path.Join(dir, table)); err != nil {
+		if err := j.saveTable(ctx, df, err, dir, table); err != nil {
 			return err
 		}
 	}
@@ -169,12 +184,8 @@ func (j *job) buildFactors(ctx context.Context, dir string, counts *model.Counts
 		return err
 	}
 	for table, into := range map[string]*int64{"userFactors": &counts.FactorsUsers, "itemFactors": &counts.FactorsItems} {
-		df, err := j.load(path.Join(dir, "als", table))
-		if err != nil {
+		if *into, err = j.rows(path.Join(dir, "als", table)); err != nil {
 			return err
-		}
-		if *into, err = df.Count(ctx); err != nil {
-			return fmt.Errorf("counting factors: %w", spark.Explain(err))
 		}
 	}
 	for _, inside := range []string{numberedDir, pairsDir, togetherDir} {

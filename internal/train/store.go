@@ -54,3 +54,8 @@ func splitAt(ctx context.Context, events sql.DataFrame, share float64) (int64, e
 	at, _ := row.Value("at").(int64)
 	return at, nil
 }
+
+// rows counts the rows of a table in the staging folder.
+func (j *job) rows(inside string) (int64, error) {
+	return features.CountRows(filepath.Join(j.staging.Dir, inside))
+}
