@@ -24,6 +24,9 @@ type Version struct {
 	Popular  map[string]Popular // by kind of event, and "all"
 
 	Categories Categories // empty if the version has none
+
+	Profiles       *Profiles // what each visitor did; nil if the version has none
+	RecentProfiles *Profiles // in the window that purchases are foretold from
 }
 
 // Seen is what each visitor has touched, newest item first.
@@ -89,6 +92,14 @@ func Load(dir string) (*Version, error) {
 		}
 	}
 
+	for _, name := range []string{"profiles", "recent_profiles"} {
+		if hasTable(name, files) {
+			if tables[name], err = newTable(root, name, files); err != nil {
+				return nil, err
+			}
+		}
+	}
+
 	categorised := hasTable("categories", files) || hasTable("item_categories", files)
 	if categorised {
 		for _, name := range []string{"categories", "item_categories"} {
@@ -130,6 +141,14 @@ func Load(dir string) (*Version, error) {
 		v.Popular, err = loadPopular(tables["popular"], items)
 		return err
 	})
+	for name, into := range map[string]**Profiles{"profiles": &v.Profiles, "recent_profiles": &v.RecentProfiles} {
+		if _, has := tables[name]; has {
+			group.Go(func() (err error) {
+				*into, err = loadProfiles(tables[name], visitors)
+				return err
+			})
+		}
+	}
 	if categorised {
 		group.Go(func() error {
 			return loadCategories(&v.Categories, tables["categories"], tables["item_categories"], items)

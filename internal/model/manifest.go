@@ -14,6 +14,10 @@
 //	<version>/popular/        Parquet: event string ("all" or a kind), item int32, score double; best first within an event
 //	<version>/categories/     optional; Parquet: category string, parent string (null at a root); every parent is a category, too
 //	<version>/item_categories/    with it; Parquet: item int32, category string; an item may be in several categories
+//	<version>/profiles/       optional; Parquet: visitor int32 and ProfileColumns, int64: what each visitor did, up to the last event
+//	<version>/recent_profiles/    optional; the same, of the window before it that purchases are foretold from
+//	<version>/purchase/       optional; Spark's own model of who will buy, which the manifest's member purchase describes
+//	<version>/segments/       optional; Spark's own scaler and kmeans, which the manifest's member segments describes
 //
 // <data>/models/LATEST holds the champion's name and a line feed, and is replaced atomically.
 package model
@@ -48,6 +52,8 @@ type Manifest struct {
 	Data         DataRange              `json:"data"`
 	Metrics      map[string]Measurement `json:"metrics"`            // "<kind of question>: <recommender>", "<kind>, warm: <recommender>", …
 	Decision     *Decision              `json:"decision,omitempty"` // nil in versions of programs that promoted whatever they trained
+	Purchase     *Purchase              `json:"purchase,omitempty"` // who will buy
+	Segments     *Segments              `json:"segments,omitempty"` // of visitors
 	Files        []File                 `json:"files"`
 }
 
@@ -90,6 +96,8 @@ type DataRange struct {
 	HoldoutStart  time.Time `json:"holdout_start"`
 	BatchFiles    []string  `json:"batch_files,omitempty"`     // names, in order
 	BadBatchFiles []string  `json:"bad_batch_files,omitempty"` // names of those that were passed over, for they were damaged
+
+	CatalogueFiles []string `json:"catalogue_files,omitempty"` // that the categories are from, relative to the data folder
 }
 
 // Measurement is one recommender's quality on the hold-out: means over questions, each with a 95 % bootstrap interval over visitors.

@@ -32,6 +32,10 @@ type Config struct {
 	MinItems     int     // distinct items that a visitor needs for factors of his own
 	Holdout      float64 // share of the events, the latest ones, that the evaluation keeps back
 
+	PurchaseWindowDays int // of what a visitor did that tells whether he will buy
+	PurchaseLabelDays  int // within which he buys
+	Segments           int // of visitors; 0: as many as part them best
+
 	Recompute      bool // read every batch file again, not only the new ones
 	SkipBadBatches bool // go on without damaged batch files
 
@@ -60,6 +64,9 @@ func (c *Config) Declare(s *config.Set) {
 	s.Float64Var(&c.PopularDays, "popular-half-life-days", 7, "days after which an event counts half for popularity")
 	s.IntVar(&c.MinItems, "min-items", 2, "distinct items that a visitor needs for factors of his own; others are folded in when asked for")
 	s.Float64Var(&c.Holdout, "holdout", 0.1, "`share` of the events, the latest, that the evaluation keeps back")
+	s.IntVar(&c.PurchaseWindowDays, "purchase-window-days", 28, "days whose events tell whether a visitor will buy")
+	s.IntVar(&c.PurchaseLabelDays, "purchase-label-days", 7, "days within which the purchase is that is foretold")
+	s.IntVar(&c.Segments, "segments", 0, "into how many segments visitors fall; 0: as many, from 3 to 10, as part them best")
 	s.BoolVar(&c.Recompute, "recompute", false, "read every batch file again, not only those that have come since the last training")
 	s.BoolVar(&c.SkipBadBatches, "skip-bad-batches", false, "go on without batch files that are damaged, naming them here and in the manifest")
 	s.BoolVar(&c.Force, "force", false, "make the version the champion even if it is worse than the one before, or no better than popularity")
@@ -79,6 +86,9 @@ func (c *Config) Validate() error {
 	p.Check(notNegative(c.PopularDays) && c.PopularDays > 0, "--popular-half-life-days %v is not a number above 0", c.PopularDays)
 	p.Check(c.MinItems >= 1, "--min-items %d is not at least 1", c.MinItems)
 	p.Check(c.Holdout > 0 && c.Holdout < 1, "--holdout %v is not between 0 and 1", c.Holdout)
+	p.Check(c.PurchaseWindowDays >= 1 && c.PurchaseWindowDays <= 3650, "--purchase-window-days %d is not between 1 and 3650", c.PurchaseWindowDays)
+	p.Check(c.PurchaseLabelDays >= 1 && c.PurchaseLabelDays <= 3650, "--purchase-label-days %d is not between 1 and 3650", c.PurchaseLabelDays)
+	p.Check(c.Segments == 0 || c.Segments >= 2 && c.Segments <= 50, "--segments %d is neither 0 nor between 2 and 50", c.Segments)
 	return p.Err()
 }
 

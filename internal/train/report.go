@@ -25,6 +25,8 @@ func report(out io.Writer, m *model.Manifest) {
 		}
 		reportWarmth(out, m)
 	}
+	reportPurchase(out, m.Purchase)
+	reportSegments(out, m.Segments)
 	verdict := "is not the champion"
 	if m.Decision.Promoted {
 		verdict = "is the champion"

@@ -199,6 +199,9 @@ func (j *job) train(ctx context.Context) (*model.Manifest, error) {
 		return nil, err
 	}
 	m.Counts.BatchFiles, m.Counts.RowsRead, m.Counts.Repeats = len(events.Files), events.Rows, events.Rows-events.Count
+	if err := j.foresee(ctx, events.Events, times, m); err != nil {
+		return nil, err
+	}
 	for _, dir := range []string{holdoutDir, measuredDir} {
 		if err := os.RemoveAll(filepath.Join(j.staging.Dir, dir)); err != nil {
 			return nil, fmt.Errorf("clearing the staging folder: %w", err)

@@ -1,0 +1,160 @@
+package train
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"cartwheel/internal/features"
+	"cartwheel/internal/model"
+	"cartwheel/internal/purchase"
+	"cartwheel/internal/segment"
+	"cartwheel/internal/spark"
+
+	"github.com/apache/spark-connect-go/v40/spark/sql"
+	"github.com/parquet-go/parquet-go"
+)
+
+// momentsDir holds what visitors' features start from, while the version is built.
+const momentsDir = ".moments"
+
+// foresee makes what the version tells of visitors besides recommendations: profiles, segments and who will buy; and the categories.
+// It comes after build, whose tables of visitors and items it takes.
+func (j *job) foresee(ctx context.Context, events sql.DataFrame, times span, m *model.Manifest) error {
+	var moments, visitors sql.DataFrame
+	err := j.steps.Do(ctx, "profiles: what visitors did", func(ctx context.Context) (err error) {
+		if moments, err = j.moments(ctx, events); err != nil {
+			return err
+		}
+		visitors, err = j.profiles(ctx, moments, features.Window{At: times.to + 1}, "profiles")
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	err = j.steps.Do(ctx, "segments: grouping visitors", func(ctx context.Context) (err error) {
+		s := segment.Job{Session: j.session, Dir: j.staging.Dir, SparkDir: j.sparkPath(""), K: j.Segments, Visitors: m.Counts.Visitors, Partitions: j.blocks / 2, Seed: j.Seed}
+		m.Segments, err = s.Find(ctx, visitors)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	p := purchase.Job{Session: j.session, Dir: j.staging.Dir, SparkDir: j.sparkPath(""), From: times.from, To: times.to, Visitors: m.Counts.Visitors,
+		WindowDays: j.PurchaseWindowDays, LabelDays: j.PurchaseLabelDays, Partitions: j.blocks / 2, Seed: j.Seed, Step: j.steps.Do}
+	if m.Purchase, err = p.Train(ctx, moments); err != nil {
+		return err
+	}
+	if m.Purchase.Model != "" {
+		window := features.Window{From: times.to + 1 - int64(j.PurchaseWindowDays)*(24*time.Hour).Milliseconds(), At: times.to + 1}
+		err := j.steps.Do(ctx, "profiles: what visitors did of late", func(ctx context.Context) error {
+			_, err := j.profiles(ctx, moments, window, "recent_profiles")
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	if err := os.RemoveAll(filepath.Join(j.staging.Dir, momentsDir)); err != nil {
+		return fmt.Errorf("clearing the staging folder: %w", err)
+	}
+	return j.categories(ctx, m)
+}
+
+// moments keeps the events, by the numbers of their visitors and items, with what features.Profiles needs.
+func (j *job) moments(ctx context.Context, events sql.DataFrame) (sql.DataFrame, error) {
+	ids := map[string]sql.DataFrame{}
+	for _, table := range []string{"visitors", "items"} {
+		df, err := j.load(table)
+		if err != nil {
+			return nil, fmt.Errorf("reading the table %s: %w", table, spark.Explain(err))
+		}
+		ids[table] = df
+	}
+	numbered, err := byNumber(ctx, events, ids["visitors"], ids["items"])
+	if err != nil {
+		return nil, fmt.Errorf("numbering events: %w", spark.Explain(err))
+	}
+	moments, err := features.Moments(ctx, numbered)
+	if err != nil {
+		return nil, err
+	}
+	return j.keep(ctx, moments, momentsDir)
+}
+
+// profiles makes a table of profiles and returns the features that follow from it.
+func (j *job) profiles(ctx context.Context, moments sql.DataFrame, w features.Window, table string) (sql.DataFrame, error) {
+	profiles, err := features.Profiles(ctx, moments, w)
+	if err != nil {
+		return nil, err
+	}
+	kept, err := profiles.SelectExpr(ctx, append([]string{"visitor"}, model.ProfileColumns...)...)
+	if err != nil {
+		return nil, fmt.Errorf("making the table %s: %w", table, spark.Explain(err))
+	}
+	if kept, err = j.keep(ctx, kept, table); err != nil {
+		return nil, err
+	}
+	dated, err := kept.SelectExpr(ctx, fmt.Sprintf("%dL at", w.At), "*")
+	if err != nil {
+		return nil, fmt.Errorf("making the table %s: %w", table, spark.Explain(err))
+	}
+	return features.Visitors(ctx, dated)
+}
+
+// categories makes the tables of categories where the shop has told them.
+func (j *job) categories(ctx context.Context, m *model.Manifest) error {
+	catalogue, found, err := features.FindCatalogue(j.DataDir)
+	if err != nil || !found {
+		return err
+	}
+	err = j.steps.Do(ctx, "catalogue: categories of items", func(ctx context.Context) error {
+		items, err := j.load("items")
+		if err != nil {
+			return fmt.Errorf("reading the table items: %w", spark.Explain(err))
+		}
+		df, err := catalogue.ItemCategories(ctx, j.session, j.SparkDataDir, items)
+		if err != nil {
+			return err
+		}
+		if err := j.save(ctx, df, "item_categories"); err != nil {
+			return fmt.Errorf("%w (the item properties of the catalogue are %v)", err, catalogue.Files())
+		}
+		used, err := usedCategories(filepath.Join(j.staging.Dir, "item_categories"))
+		if err != nil {
+			return err
+		}
+		all, err := catalogue.Categories(j.DataDir, used)
+		if err != nil {
+			return err
+		}
+		return features.WriteCategories(filepath.Join(j.staging.Dir, "categories"), all)
+	})
+	m.Data.CatalogueFiles = catalogue.Files()
+	return err
+}
+
+// usedCategories are those that items are in, each once, in order.
+func usedCategories(dir string) ([]string, error) {
+	parts, err := filepath.Glob(filepath.Join(dir, "part-*.parquet"))
+	if err != nil {
+		return nil, fmt.Errorf("listing the items' categories: %w", err)
+	}
+	var all []string
+	for _, part := range parts {
+		rows, err := parquet.ReadFile[struct {
+			Category string `parquet:"category,optional"`
+		}](part)
+		if err != nil {
+			return nil, fmt.Errorf("reading the items' categories from %s: %w", part, err)
+		}
+		for _, row := range rows {
+			all = append(all, row.Category)
+		}
+	}
+	slices.Sort(all)
+	return slices.Compact(all), nil
+}
