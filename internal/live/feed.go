@@ -56,7 +56,6 @@ func New(o Options) *Feed {
 const (
 	retryAfter    = 100 * time.Millisecond // after a failure, twice as long after each further one
 	retryAtMost   = 2 * time.Second
-	lookForParts  = 10 * time.Second // how often it is looked whether the topic has more partitions
 	caughtUpEvery = 50 * time.Millisecond
 )
 
