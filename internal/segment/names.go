@@ -48,7 +48,7 @@ var archetypes = []struct {
 }
 
 // nameAll gives each segment a name of its own: the pair of word and segment that fits best is taken first. Where no word is left
-// that fits, the name says by what the segment differs most.
+// that fits, the name says by what the segment differs most from the one that bears the word.
 func nameAll(m *model.Segments) {
 	type match struct {
 		segment, word int
@@ -69,35 +69,44 @@ func nameAll(m *model.Segments) {
 		}
 	}
 	slices.SortStableFunc(matches, func(a, b match) int { return cmp.Compare(b.score, a.score) })
-	taken := map[string]bool{}
+	holder := map[string]int{} // the segment that a name was given to
 	for _, match := range matches {
-		if name := archetypes[match.word].name; m.Segments[match.segment].Name == "" && !taken[name] {
-			m.Segments[match.segment].Name, taken[name] = name, true
+		name := archetypes[match.word].name
+		if _, taken := holder[name]; m.Segments[match.segment].Name == "" && !taken {
+			m.Segments[match.segment].Name, holder[name] = name, match.segment
 		}
 	}
 	for i := range m.Segments {
-		if m.Segments[i].Name == "" {
-			name := plainName(portraits[i], m.Features, taken)
-			m.Segments[i].Name, taken[name] = name, true
+		if m.Segments[i].Name != "" {
+			continue
 		}
+		// The word that fits best is another's: say by what this one differs from it. Without any, from all visitors.
+		word, than := "visitors", portraits[i].all
+		if k := slices.IndexFunc(matches, func(match match) bool { return match.segment == i }); k >= 0 {
+			word = archetypes[matches[k].word].name
+			than = portraits[holder[word]].of
+		}
+		name := differing(word, portrait{portraits[i].of, than}, m.Features, holder)
+		m.Segments[i].Name, holder[name] = name, i
 	}
 }
 
-// plainName tells by what a segment differs most from all visitors, and has not been said of another.
-func plainName(p portrait, features []string, taken map[string]bool) string {
+// differing adds to a word by what a segment differs most and what has not been said of another.
+func differing(word string, p portrait, features []string, taken map[string]int) string {
 	order := slices.Clone(features)
 	slices.SortStableFunc(order, func(a, b string) int { return cmp.Compare(math.Abs(p.over(b)), math.Abs(p.over(a))) })
 	for _, feature := range order {
-		name := "visitors with high " + title(feature)
+		name := word + " with more " + title(feature)
 		if p.over(feature) < 0 {
-			name = "visitors with low " + title(feature)
+			name = word + " with less " + title(feature)
 		}
-		if !taken[name] {
+		if _, ok := taken[name]; !ok {
 			return name
 		}
 	}
-	for n := 1; ; n++ {
-		if name := fmt.Sprintf("further visitors %d", n); !taken[name] {
+	for n := 2; ; n++ {
+		name := fmt.Sprintf("%s %d", word, n)
+		if _, ok := taken[name]; !ok {
 			return name
 		}
 	}

@@ -222,7 +222,7 @@ func (j *Job) centres(m *model.Segments) error {
 		centre := append([]float64(nil), center...)
 		scaler.Unscale(centre)
 		for i := range centre {
-			centre[i] = math.Expm1(centre[i])
+			centre[i] = max(0, math.Expm1(centre[i])) // no feature is below 0, but for a rounding
 		}
 		m.Segments = append(m.Segments, model.Segment{Centre: centre})
 	}
@@ -275,4 +275,10 @@ func describe(ctx context.Context, visitors sql.DataFrame, m *model.Segments) er
 func expr(sql, name string) column.Alias { return column.WithAlias(name, functions.Expr(sql)) }
 
 // title is a feature's name as people say it.
-func title(feature string) string { return strings.ReplaceAll(feature, "_", " ") }
+func title(feature string) string {
+	if told, ok := map[string]string{"addtocarts": "additions to the cart", "recency_days": "days since the last visit", "tenure_days": "days since the first visit",
+		"view_to_cart": "items looked at that reach the cart", "cart_to_buy": "items in the cart that are bought"}[feature]; ok {
+		return told
+	}
+	return strings.ReplaceAll(feature, "_", " ")
+}
