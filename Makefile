@@ -5,9 +5,9 @@ SHELL := bash
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
 
-PROGRAMS := ./producer ./consumer ./api ./sparkjobs/train ./scripts/generate ./scripts/dlq
+PROGRAMS := ./producer ./consumer ./api ./sparkjobs/train ./sparkjobs/models ./sparkjobs/tune ./scripts/generate ./scripts/dlq ./scripts/erase
 
-.PHONY: help setup up down status demo test test-unit test-integration test-faults bench-ingest bench-serve lint fmt build compose-check clean
+.PHONY: help setup up down status demo test test-unit test-integration test-faults bench-ingest bench-train bench-serve lint fmt build compose-check clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -44,11 +44,14 @@ test-unit: ## Only what needs nothing but Go
 test-integration: ## Only the second half of that
 	scripts/test integration
 
-test-faults: ## Every fault of producer and consumer at full length, about ten minutes
+test-faults: ## Every fault of producer, consumer, training and API at full length, about twenty minutes
 	scripts/test-faults
 
 bench-ingest: ## Producer and consumer beside Kafka's own tools; writes docs/benchmarks/ingest.md
 	scripts/bench-ingest/run
+
+bench-train: ## Trainings of growing size, and the same fit from Go and PySpark; writes docs/benchmarks/train.md
+	scripts/bench-train/run
 
 bench-serve: ## The search and the API beside their alternatives, in one run
 	go test -run xxx -bench . -benchmem ./internal/recommend ./api
