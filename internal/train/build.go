@@ -42,7 +42,7 @@ func (j *job) buildTables(ctx context.Context, events sql.DataFrame, dir string)
 	if err != nil {
 		return model.Counts{}, err
 	}
-	err = atOnce(ctx, func(ctx context.Context) error { return j.buildNeighbours(ctx, n.events, dir, n.to) },
+	err = atOnce(ctx, func(ctx context.Context) error { return j.buildNeighbours(ctx, n.events, dir, n.now) },
 		func(ctx context.Context) error { return j.weighEvents(ctx, n, dir, &n.counts) })
 	return n.counts, err
 }
@@ -50,7 +50,7 @@ func (j *job) buildTables(ctx context.Context, events sql.DataFrame, dir string)
 // numbered are events by the numbers of their visitors and items.
 type numbered struct {
 	events sql.DataFrame
-	to     int64 // the time of the last one
+	now    int64 // what ages are counted from (Unix ms)
 	counts model.Counts
 }
 
@@ -60,7 +60,7 @@ func (j *job) numberEvents(ctx context.Context, events sql.DataFrame, dir string
 	if err != nil {
 		return n, err
 	}
-	n.to, n.counts.Events = times.to, times.events
+	n.now, n.counts.Events = times.now, times.events
 	var visitors, items sql.DataFrame
 	err = atOnce(ctx, func(ctx context.Context) (err error) {
 		visitors, err = j.number(ctx, events, "visitors", "visitorid", dir, &n.counts.Visitors)
@@ -104,7 +104,7 @@ func atOnce(ctx context.Context, things ...func(context.Context) error) error {
 
 // weighEvents makes the tables that follow from the weights of events.
 func (j *job) weighEvents(ctx context.Context, n numbered, dir string, counts *model.Counts) error {
-	all, err := pairs(ctx, n.events, j.EventWeights, j.HalfLifeDays, j.WindowDays, n.to)
+	all, err := pairs(ctx, n.events, j.EventWeights, j.HalfLifeDays, j.WindowDays, n.now)
 	if err != nil {
 		return fmt.Errorf("summing strengths: %w", spark.Explain(err))
 	}
@@ -115,10 +115,10 @@ func (j *job) weighEvents(ctx context.Context, n numbered, dir string, counts *m
 		return err
 	}
 	return atOnce(ctx, func(ctx context.Context) error {
-		df, err := seen(ctx, all, n.to)
+		df, err := seen(ctx, all, n.now)
 		return j.saveTable(ctx, df, err, dir, "seen")
 	}, func(ctx context.Context) error {
-		df, err := popular(ctx, n.events, j.EventWeights, j.PopularDays, n.to)
+		df, err := popular(ctx, n.events, j.EventWeights, j.PopularDays, n.now)
 		return j.saveTable(ctx, df, err, dir, "popular")
 	})
 }

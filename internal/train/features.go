@@ -47,7 +47,7 @@ func byNumber(ctx context.Context, events, visitors, items sql.DataFrame) (sql.D
 const habitHalfLife = 180
 
 // pairs sums each visitor's events on each item to a strength: columns visitor, item (int), strength (float), last (ms), habit (float).
-// An event of age a weighs weight(event) * 2^(-a/halfLife), its age counted from now, the latest event, and nothing if it is older than
+// An event of age a weighs weight(event) * 2^(-a/halfLife), its age counted from now, 0 if it is later, and nothing if it is older than
 // the window; 0 days of either are no limit. A habit is the sum over days
 // of the day's greatest weight, with a half-life of its own.
 func pairs(ctx context.Context, numbered sql.DataFrame, weights Weights, halfLifeDays, windowDays float64, now int64) (sql.DataFrame, error) {
@@ -86,7 +86,7 @@ func seen(ctx context.Context, pairs sql.DataFrame, now int64) (sql.DataFrame, e
 		return nil, err
 	}
 	return grouped.SelectExpr(ctx, "visitor", "transform(l, x -> x.item) items", "transform(l, x -> x.strength) strengths",
-		fmt.Sprintf("transform(l, x -> CAST((%d - x.last) / %gD AS FLOAT)) ages", now, dayMS), "transform(l, x -> x.habit) habits")
+		fmt.Sprintf("transform(l, x -> CAST(greatest(%d - x.last, 0) / %gD AS FLOAT)) ages", now, dayMS), "transform(l, x -> x.habit) habits")
 }
 
 // popularLimit is how many items each list of popular ones has; serving goes on by frequency when it runs out.
@@ -129,7 +129,7 @@ func weightSQL(weights Weights) string {
 }
 
 func decaySQL(halfLifeDays float64, now int64) string {
-	return fmt.Sprintf("pow(2D, (timestamp - %d) / %gD)", now, halfLifeDays*dayMS)
+	return fmt.Sprintf("pow(2D, least(timestamp - %d, 0) / %gD)", now, halfLifeDays*dayMS)
 }
 
 func col(name string) column.Column { return functions.Col(name) }

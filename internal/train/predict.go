@@ -43,13 +43,13 @@ func (j *job) foresee(ctx context.Context, events sql.DataFrame, times span, m *
 	if err != nil {
 		return err
 	}
-	p := purchase.Job{Session: j.session, Dir: j.staging.Dir, SparkDir: j.sparkPath(""), From: times.from, To: times.to, Visitors: m.Counts.Visitors,
+	p := purchase.Job{Session: j.session, Dir: j.staging.Dir, SparkDir: j.sparkPath(""), From: times.from, To: times.now, Visitors: m.Counts.Visitors,
 		WindowDays: j.PurchaseWindowDays, LabelDays: j.PurchaseLabelDays, Partitions: j.blocks / 2, Seed: j.Seed, Step: j.steps.Do}
 	if m.Purchase, err = p.Train(ctx, moments); err != nil {
 		return err
 	}
 	if m.Purchase.Model != "" {
-		window := features.Window{From: times.to + 1 - int64(j.PurchaseWindowDays)*(24*time.Hour).Milliseconds(), At: times.to + 1}
+		window := features.Window{From: times.now + 1 - int64(j.PurchaseWindowDays)*(24*time.Hour).Milliseconds(), At: times.now + 1}
 		err := j.steps.Do(ctx, "profiles: what visitors did of late", func(ctx context.Context) error {
 			_, err := j.profiles(ctx, moments, window, "recent_profiles")
 			return err

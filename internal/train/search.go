@@ -94,7 +94,7 @@ func (b *Bench) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	b.fixed.to, b.fixed.counts.Events = times.to, times.events
+	b.fixed.now, b.fixed.counts.Events = times.now, times.events
 	if b.fixed.events, err = j.load(filepath.Join(fixedDir, numberedDir)); err != nil {
 		return fmt.Errorf("opening the events: %w", spark.Explain(err))
 	}
@@ -127,7 +127,7 @@ func (b *Bench) prepare(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return j.buildNeighbours(ctx, n.events, fixedDir, n.to)
+	return j.buildNeighbours(ctx, n.events, fixedDir, n.now)
 }
 
 // readAndSplit keeps a training away while it reads, for both bring the same store of events up to date.

@@ -25,11 +25,13 @@ func (j *job) readEvents(ctx context.Context) (*features.Snapshot, error) {
 	return events, nil
 }
 
-// span is how many events there are, and from when to when (Unix ms).
-type span struct{ events, from, to int64 }
+// span is how many events there are, from when to when (Unix ms), and the moment that ages are counted from: all but the latest
+// thousandth of the events have happened by then, for one event of a wrong clock, years ahead, must not make all others old.
+type span struct{ events, from, to, now int64 }
 
 func spanOf(ctx context.Context, events sql.DataFrame) (span, error) {
-	df, err := events.SelectExpr(ctx, "count(*) events", "coalesce(min(timestamp), 0) from", "coalesce(max(timestamp), 0) to")
+	df, err := events.SelectExpr(ctx, "count(*) events", "coalesce(min(timestamp), 0) from", "coalesce(max(timestamp), 0) to",
+		"CAST(coalesce(percentile(timestamp, 0.999), 0) AS BIGINT) now")
 	if err != nil {
 		return span{}, fmt.Errorf("counting events: %w", spark.Explain(err))
 	}
@@ -38,7 +40,7 @@ func spanOf(ctx context.Context, events sql.DataFrame) (span, error) {
 		return span{}, fmt.Errorf("counting events: %w", spark.Explain(err))
 	}
 	n := func(name string) int64 { v, _ := row.Value(name).(int64); return v }
-	return span{n("events"), n("from"), n("to")}, nil
+	return span{n("events"), n("from"), n("to"), n("now")}, nil
 }
 
 // splitAt is when the latest share of the events begins (Unix ms).
