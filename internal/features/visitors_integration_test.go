@@ -163,12 +163,20 @@ func TestSQLAndGoAgree(t *testing.T) {
 			t.Fatalf("%v: Spark's profile is %+v, Go's %+v", k, got, want[k])
 		}
 	}
-	values, err := Visitors(ctx, profiles)
-	for _, row := range collect(t, values, err) {
-		k := key{row["at"].(int64), row["visitor"].(string)}
-		for i, value := range Values(want[k], k.at) {
-			if name := VisitorNames()[i]; row[name].(float64) != value {
-				t.Fatalf("%v: %s is %v by Spark and %v by Go", k, name, row[name], value)
+	// As of the window's end, and of a moment that some events lie beyond.
+	for _, earlier := range []int64{0, week} {
+		dated, err := profiles.SelectExpr(ctx, append([]string{fmt.Sprintf("at - %d at", earlier), "visitor"}, model.ProfileColumns...)...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		values, err := Visitors(ctx, dated)
+		for _, row := range collect(t, values, err) {
+			at := row["at"].(int64)
+			k := key{at + earlier, row["visitor"].(string)}
+			for i, value := range Values(want[k], at) {
+				if name := VisitorNames()[i]; row[name].(float64) != value {
+					t.Fatalf("%v: %s is %v by Spark and %v by Go", k, name, row[name], value)
+				}
 			}
 		}
 	}

@@ -65,6 +65,16 @@ func TestNothingLaterMatters(t *testing.T) {
 	}
 }
 
+func TestAgesAreNeverBelowZero(t *testing.T) {
+	t.Parallel()
+	p := ProfileOf([]event.Event{{Timestamp: monday + hour, Event: event.View, ItemID: "a"}}, Window{monday, monday + 2*hour})
+	for i, v := range Values(p, monday) { // the moment lies before the event
+		if v < 0 {
+			t.Errorf("%s is %v", VisitorNames()[i], v)
+		}
+	}
+}
+
 func TestNobodyDidAnything(t *testing.T) {
 	t.Parallel()
 	p := ProfileOf(nil, Window{monday, monday + hour})

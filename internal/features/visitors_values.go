@@ -27,8 +27,8 @@ var visitorFeatures = []visitorFeature{
 	{"transactions", "transactions", func(p *model.Profile, _ int64) float64 { return float64(p.Orders) }},
 	{"items", "items", func(p *model.Profile, _ int64) float64 { return float64(p.Items) }},
 	{"sessions", "sessions", func(p *model.Profile, _ int64) float64 { return float64(p.Sessions) }},
-	{"recency_days", "(at - last_seen) / 86400000D", func(p *model.Profile, at int64) float64 { return days(at - p.LastSeen) }},
-	{"tenure_days", "(at - first_seen) / 86400000D", func(p *model.Profile, at int64) float64 { return days(at - p.FirstSeen) }},
+	{"recency_days", "greatest(at - last_seen, 0) / 86400000D", func(p *model.Profile, at int64) float64 { return days(at - p.LastSeen) }},
+	{"tenure_days", "greatest(at - first_seen, 0) / 86400000D", func(p *model.Profile, at int64) float64 { return days(at - p.FirstSeen) }},
 	{"events_per_session", ratioSQL(events, "sessions"), func(p *model.Profile, _ int64) float64 { return ratio(p.Events(), p.Sessions) }},
 	{"events_per_item", ratioSQL(events, "items"), func(p *model.Profile, _ int64) float64 { return ratio(p.Events(), p.Items) }},
 	{"cart_rate", ratioSQL("addtocarts", events), func(p *model.Profile, _ int64) float64 { return ratio(p.Carts, p.Events()) }},
@@ -74,7 +74,8 @@ func Values(p model.Profile, at int64) []float64 {
 	return values
 }
 
-func days(ms int64) float64 { return float64(ms) / float64(day.Milliseconds()) }
+// days is never below 0: of a profile that reaches beyond the moment, whose last events have the time of a wrong clock, say.
+func days(ms int64) float64 { return float64(max(ms, 0)) / float64(day.Milliseconds()) }
 
 // ratio is part per whole, and 0 where there is no whole.
 func ratio(part, whole int64) float64 {

@@ -15,6 +15,8 @@ type Purchase struct {
 	WindowDays int      `json:"window_days"`
 	LabelDays  int      `json:"label_days"`
 
+	At time.Time `json:"at,omitzero"` // the moment that recent_profiles are of, and the visitors' features
+
 	// Calibration turns the model's probabilities, which the weights of the classes have moved, into rates that are met.
 	Calibration Calibration `json:"calibration"`
 	// InactiveRate is the share that bought among visitors whose last event lay before the window. They have no features.

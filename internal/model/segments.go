@@ -1,11 +1,15 @@
 package model
 
-import "fmt"
+import (
+	"fmt"
+	"time"
+)
 
 // Segments describes into which groups the visitors of <version>/segments fall, or says why there are none. They are of everything
 // that a visitor did: log(1 + feature), scaled by segments/scaler, grouped by segments/kmeans.
 type Segments struct {
 	None        string       `json:"none,omitempty"` // why there are none
+	At          time.Time    `json:"at,omitzero"`    // the moment that the visitors' features are of
 	Features    []string     `json:"features,omitempty"`
 	Silhouettes []Silhouette `json:"silhouettes,omitempty"` // of the numbers of segments that were tried, on a sample
 	Population  []float64    `json:"population,omitempty"`  // mean of each feature over all visitors

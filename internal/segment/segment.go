@@ -41,6 +41,8 @@ const (
 	// sampled bounds the visitors by whom the number of segments is chosen, and fitted those by whom the segments are made: more
 	// would not move a centre.
 	sampled, fitted = 10_000, 200_000
+	// trialIterations of KMeans tell one number of segments from another; each is a job on the cluster.
+	trialIterations = 8
 )
 
 // Job is a search for segments.
@@ -84,7 +86,7 @@ func (j *Job) Find(ctx context.Context, visitors sql.DataFrame) (*model.Segments
 	if k, err = j.choose(ctx, scaled, k, m); err != nil || m.None != "" {
 		return m, err
 	}
-	clusters, err := j.fit(ctx, scaled, k)
+	clusters, err := j.fit(ctx, scaled, k, 20)
 	if err != nil {
 		return nil, err
 	}
@@ -173,7 +175,7 @@ func (j *Job) choose(ctx context.Context, scaled sql.DataFrame, k int, m *model.
 	}
 	best := -2.0
 	for try := LeastK; try <= MostK && int64(try) < n; try++ {
-		clusters, err := j.fit(ctx, some, try)
+		clusters, err := j.fit(ctx, some, try, trialIterations)
 		if err != nil {
 			return 0, err
 		}
@@ -202,9 +204,9 @@ func (j *Job) choose(ctx context.Context, scaled sql.DataFrame, k int, m *model.
 	return k, nil
 }
 
-func (j *Job) fit(ctx context.Context, scaled sql.DataFrame, k int) (*sparkml.KMeansModel, error) {
+func (j *Job) fit(ctx context.Context, scaled sql.DataFrame, k, iterations int) (*sparkml.KMeansModel, error) {
 	kmeans := sparkml.NewKMeans()
-	kmeans.K, kmeans.Seed = k, j.Seed
+	kmeans.K, kmeans.MaxIter, kmeans.Seed = k, iterations, j.Seed
 	return kmeans.Fit(ctx, j.Session, scaled)
 }
 

@@ -24,12 +24,14 @@ const momentsDir = ".moments"
 // foresee makes what the version tells of visitors besides recommendations: profiles, segments and who will buy; and the categories.
 // It comes after build, whose tables of visitors and items it takes.
 func (j *job) foresee(ctx context.Context, events sql.DataFrame, times span, m *model.Manifest) error {
+	now := times.now + 1
 	var moments, visitors sql.DataFrame
 	err := j.steps.Do(ctx, "profiles: what visitors did", func(ctx context.Context) (err error) {
 		if moments, err = j.moments(ctx, events); err != nil {
 			return err
 		}
-		visitors, err = j.profiles(ctx, moments, features.Window{At: times.to + 1}, "profiles")
+		// Whatever the clocks say, everything that a visitor did counts; ages are as of when nearly all had happened.
+		visitors, err = j.profiles(ctx, moments, features.Window{At: times.to + 1}, now, "profiles")
 		return err
 	})
 	if err != nil {
@@ -37,7 +39,9 @@ func (j *job) foresee(ctx context.Context, events sql.DataFrame, times span, m *
 	}
 	err = j.steps.Do(ctx, "segments: grouping visitors", func(ctx context.Context) (err error) {
 		s := segment.Job{Session: j.session, Dir: j.staging.Dir, SparkDir: j.sparkPath(""), K: j.Segments, Visitors: m.Counts.Visitors, Partitions: j.blocks / 2, Seed: j.Seed}
-		m.Segments, err = s.Find(ctx, visitors)
+		if m.Segments, err = s.Find(ctx, visitors); err == nil {
+			m.Segments.At = ms(now)
+		}
 		return err
 	})
 	if err != nil {
@@ -49,9 +53,10 @@ func (j *job) foresee(ctx context.Context, events sql.DataFrame, times span, m *
 		return err
 	}
 	if m.Purchase.Model != "" {
-		window := features.Window{From: times.now + 1 - int64(j.PurchaseWindowDays)*(24*time.Hour).Milliseconds(), At: times.now + 1}
+		m.Purchase.At = ms(now)
+		window := features.Window{From: now - int64(j.PurchaseWindowDays)*(24*time.Hour).Milliseconds(), At: now}
 		err := j.steps.Do(ctx, "profiles: what visitors did of late", func(ctx context.Context) error {
-			_, err := j.profiles(ctx, moments, window, "recent_profiles")
+			_, err := j.profiles(ctx, moments, window, now, "recent_profiles")
 			return err
 		})
 		if err != nil {
@@ -85,8 +90,8 @@ func (j *job) moments(ctx context.Context, events sql.DataFrame) (sql.DataFrame,
 	return j.keep(ctx, moments, momentsDir)
 }
 
-// profiles makes a table of profiles and returns the features that follow from it.
-func (j *job) profiles(ctx context.Context, moments sql.DataFrame, w features.Window, table string) (sql.DataFrame, error) {
+// profiles makes a table of profiles and returns the features that follow from it as of a moment.
+func (j *job) profiles(ctx context.Context, moments sql.DataFrame, w features.Window, at int64, table string) (sql.DataFrame, error) {
 	profiles, err := features.Profiles(ctx, moments, w)
 	if err != nil {
 		return nil, err
@@ -98,7 +103,7 @@ func (j *job) profiles(ctx context.Context, moments sql.DataFrame, w features.Wi
 	if kept, err = j.keep(ctx, kept, table); err != nil {
 		return nil, err
 	}
-	dated, err := kept.SelectExpr(ctx, fmt.Sprintf("%dL at", w.At), "*")
+	dated, err := kept.SelectExpr(ctx, fmt.Sprintf("%dL at", at), "*")
 	if err != nil {
 		return nil, fmt.Errorf("making the table %s: %w", table, spark.Explain(err))
 	}
