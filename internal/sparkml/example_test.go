@@ -58,9 +58,9 @@ func ExampleCrossValidate() {
 
 	candidates := sparkml.Grid(func() *sparkml.ALS {
 		als := sparkml.NewALS()
-		als.Rank, als.MaxIter, als.ColdStartStrategy = 2, 5, "drop"
+		als.Rank, als.MaxIter, als.ColdStartStrategy = 1, 5, "drop"
 		return als
-	}, sparkml.Axis(func(als *sparkml.ALS, v float64) { als.RegParam = v }, 100, 0.01))
+	}, sparkml.Axis(func(als *sparkml.ALS, v float64) { als.RegParam = v }, 100, 0.1))
 	evaluator := sparkml.NewRegressionEvaluator()
 	evaluator.LabelCol = "rating"
 	tuned, err := sparkml.CrossValidate(ctx, session, sparkml.NewCrossValidator(), candidates, evaluator, data)
@@ -68,7 +68,7 @@ func ExampleCrossValidate() {
 		log.Fatal(err)
 	}
 	fmt.Println("best regParam:", candidates[tuned.BestIndex].RegParam)
-	// Output: best regParam: 0.01
+	// Output: best regParam: 0.1
 }
 
 func ExampleALS_Validate() {
