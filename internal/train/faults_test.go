@@ -302,7 +302,7 @@ func TestFaultTwoTrainingsAtOnce(t *testing.T) {
 
 func TestFaultsOfSpark(t *testing.T) {
 	c := newCluster(t)
-	long := []string{"--rank", "64", "--iterations", "30", "--force"}
+	long := []string{"--rank", "64", "--iterations", "15", "--force"}
 
 	t.Run("an executor is killed during the fit", func(t *testing.T) {
 		b := setup(t, c.remote, 20_000)

@@ -149,13 +149,16 @@ func hint(err error, modelsDir string) error {
 	switch {
 	case lost(err):
 		return fmt.Errorf("%w (Spark went away under the training: see that its Connect server, which SPARK_REMOTE names, is running, and train again; nothing was published)", err)
-	case errors.As(err, &failed) && failed.Class == "TASK_WRITE_FAILED":
+	case errors.As(err, &failed):
 		var disk unix.Statfs_t
 		if statErr := unix.Statfs(modelsDir, &disk); statErr != nil {
 			return err
 		}
-		return fmt.Errorf("%w (there are %d MB of free space in %s, where a training needs several times the size of the batch files; Spark's executors log why they could not write)",
-			err, disk.Bavail*uint64(disk.Bsize)>>20, modelsDir)
+		// On a full disk Spark fails in many ways, and names the disk in few of them.
+		if free := disk.Bavail * uint64(disk.Bsize) >> 20; failed.Class == "TASK_WRITE_FAILED" || free < 100 {
+			return fmt.Errorf("%w (there are %d MB of free space in %s, where a training needs several times the size of the batch files; Spark's executors log why they could not write)",
+				err, free, modelsDir)
+		}
 	}
 	return err
 }
