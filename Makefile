@@ -44,7 +44,7 @@ test-unit: ## Only what needs nothing but Go
 test-integration: ## Only the second half of that
 	scripts/test integration
 
-test-faults: ## Every fault of producer, consumer, training and API at full length, about twenty minutes
+test-faults: ## Every fault of producer, consumer, training and API at full length
 	scripts/test-faults
 
 bench-ingest: ## Producer and consumer beside Kafka's own tools; writes docs/benchmarks/ingest.md

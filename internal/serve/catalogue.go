@@ -58,6 +58,17 @@ func (c *catalogue) check() bool {
 	return unavailable || boosts
 }
 
+// say tells what was read, once it holds.
+func (c *catalogue) say() {
+	for _, f := range []*followed{&c.unavailable, &c.boosts} {
+		if f.unsaid {
+			f.unsaid = false
+			c.log.Info("catalogue file read", "file", f.path, "unavailable", len(c.rules.Unavailable), "item_boosts", len(c.rules.ItemBoosts),
+				"category_boosts", len(c.rules.CategoryBoosts))
+		}
+	}
+}
+
 func (c *catalogue) read(f *followed, parse func([]byte) error) bool {
 	data, changed, err := f.look()
 	if !changed {
@@ -71,8 +82,7 @@ func (c *catalogue) read(f *followed, parse func([]byte) error) bool {
 		c.log.Error("catalogue file refused; what it said before still holds", "file", f.path, "error", err)
 		return false
 	}
-	c.log.Info("catalogue file read", "file", f.path, "unavailable", len(c.rules.Unavailable), "item_boosts", len(c.rules.ItemBoosts),
-		"category_boosts", len(c.rules.CategoryBoosts))
+	f.unsaid = true
 	return true
 }
 
@@ -81,6 +91,7 @@ type followed struct {
 	path    string
 	written time.Time // zero for a file that is not there
 	bytes   int64
+	unsaid  bool // what was read from it is not told yet
 }
 
 // look returns what is in the file if it was written since the last look; nil if the file has gone.

@@ -116,6 +116,7 @@ func (c *champion) checkRules() {
 		next.Recommender = now.plain.WithRules(c.shop.rules)
 		c.current.Store(&next)
 	}
+	c.shop.say()
 }
 
 // activate makes a version the champion: served here first, so that LATEST never names what no server would serve. It returns
