@@ -16,7 +16,7 @@ import (
 	"cartwheel/internal/batch"
 	"cartwheel/internal/event"
 	"cartwheel/internal/features"
-	"cartwheel/internal/spark"
+	"cartwheel/internal/spark/sparktest"
 	"cartwheel/internal/synthetic/synthetictest"
 )
 
@@ -30,15 +30,7 @@ type bench struct {
 
 func setup(t *testing.T) *bench {
 	t.Helper()
-	session, err := spark.Connect(t.Context(), os.Getenv("SPARK_REMOTE"))
-	if err != nil {
-		t.Fatalf("connecting to Spark (integration tests need SPARK_REMOTE): %v", err)
-	}
-	t.Cleanup(func() {
-		if err := session.Close(); err != nil {
-			t.Errorf("closing the session: %v", err)
-		}
-	})
+	session := sparktest.Open(t)
 	if err := session.Config().Set(t.Context(), "spark.sql.shuffle.partitions", "2"); err != nil {
 		t.Fatal(err)
 	}

@@ -6,8 +6,6 @@ import (
 	"bytes"
 	"encoding/csv"
 	"fmt"
-	"math"
-	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -16,25 +14,11 @@ import (
 	"cartwheel/internal/event"
 	"cartwheel/internal/model"
 	"cartwheel/internal/spark"
+	"cartwheel/internal/spark/sparktest"
 	"cartwheel/internal/synthetic"
 
 	"github.com/apache/spark-connect-go/v40/spark/sql"
 )
-
-// open connects to the Spark Connect server that the test run has brought up.
-func open(t *testing.T) *spark.Session {
-	t.Helper()
-	s, err := spark.Connect(t.Context(), os.Getenv("SPARK_REMOTE"))
-	if err != nil {
-		t.Fatalf("connecting to Spark (integration tests need SPARK_REMOTE): %v", err)
-	}
-	t.Cleanup(func() {
-		if err := s.Close(); err != nil {
-			t.Errorf("closing the session: %v", err)
-		}
-	})
-	return s
-}
 
 // shop is a generated data set, as the cluster sees it and in memory.
 type shop struct {
@@ -105,7 +89,7 @@ func collect(t *testing.T, df sql.DataFrame, err error) []map[string]any {
 // TestSQLAndGoAgree holds both definitions of every number together, to the bit, over windows that overlap, cut sessions in two, reach
 // beyond the data, or hold all of it.
 func TestSQLAndGoAgree(t *testing.T) {
-	s, ctx := open(t), t.Context()
+	s, ctx := sparktest.Open(t), t.Context()
 	sh := generated(t, s, 20_000)
 	byVisitor := map[string][]event.Event{}
 	for _, e := range sh.events {
@@ -184,7 +168,7 @@ func TestSQLAndGoAgree(t *testing.T) {
 
 // TestLaterEventsLeaveNoTrace permutes what happened from the window's end on, over visitors, and adds to it.
 func TestLaterEventsLeaveNoTrace(t *testing.T) {
-	s, ctx := open(t), t.Context()
+	s, ctx := sparktest.Open(t), t.Context()
 	sh := generated(t, s, 10_000)
 	w := Window{synthetic.First, synthetic.First + 60*24*hour}
 	later, err := sh.frame.SelectExpr(ctx, fmt.Sprintf("IF(timestamp < %d, visitor, reverse(visitor)) visitor", w.At), "item",
@@ -225,40 +209,8 @@ func TestLaterEventsLeaveNoTrace(t *testing.T) {
 	}
 }
 
-func TestItems(t *testing.T) {
-	s, ctx := open(t), t.Context()
-	const at = 100 * 24 * int64(3600_000)
-	events, err := s.Sql(ctx, fmt.Sprintf(`SELECT * FROM VALUES
-		('a', 1, 'view', %[1]d), ('b', 1, 'view', %[1]d - 30 * 86400000L), ('b', 1, 'transaction', %[1]d - 30 * 86400000L), ('b', 1, 'addtocart', %[1]d - 60 * 86400000L),
-		('a', 2, 'view', %[1]d), ('a', 2, 'view', %[1]d + 1), ('a', 3, 'view', %[1]d + 1) AS t(visitor, item, event, timestamp)`, at-1))
-	if err != nil {
-		t.Fatal(err)
-	}
-	categories, err := s.Sql(ctx, "SELECT 1 item, 'shoes' category")
-	if err != nil {
-		t.Fatal(err)
-	}
-	items, err := Items(ctx, events, categories, at)
-	rows := collect(t, items, err)
-	slices.SortFunc(rows, func(a, b map[string]any) int { return int(a["item"].(int32) - b["item"].(int32)) })
-	if len(rows) != 2 {
-		t.Fatalf("%d items, want 2: the third appears later", len(rows))
-	}
-	steady := 1 + 0.5 + 0.5 + 0.25
-	late := 1 + 2*math.Pow(2, -6) + math.Pow(2, -12)
-	want := map[string]float64{"views": 1.5, "addtocarts": 0.25, "transactions": 0.5, "conversion": 0.5, "age_days": 60, "trend": math.Log2((late + 1) / (steady/6 + 1))}
-	for name, v := range want {
-		if got := rows[0][name].(float64); math.Abs(got-v) > 1e-6 {
-			t.Errorf("%s is %v, want %v", name, got, v)
-		}
-	}
-	if rows[0]["visitors"].(int64) != 2 || rows[0]["category"] != "shoes" || rows[1]["category"] != nil {
-		t.Errorf("got %v", rows)
-	}
-}
-
 func TestCatalogueOfTheGeneratedShop(t *testing.T) {
-	s, ctx := open(t), t.Context()
+	s, ctx := sparktest.Open(t), t.Context()
 	sh := generated(t, s, 5_000)
 	write(t, filepath.Join(sh.dir, "raw", "item_properties_part2.csv"), "timestamp,itemid,property,value\n1500000000000,"+sh.events[0].ItemID+",categoryid,moved\n1,"+sh.events[0].ItemID+",available,1\n")
 	c, found, err := FindCatalogue(sh.dir)

@@ -2,9 +2,7 @@ package model
 
 import (
 	"fmt"
-	"io/fs"
 	"math"
-	"os"
 
 	"github.com/parquet-go/parquet-go"
 )
@@ -20,36 +18,7 @@ type Factors struct {
 	Items    []float32
 }
 
-// LoadFactors reads the factors of an ALS model that Spark saved, published or not. Each matrix is as long as its largest id
-// demands. Errors wrap ErrBadVersion and name the file.
-func LoadFactors(alsDir string, rank int) (*Factors, error) {
-	root, err := os.OpenRoot(alsDir)
-	if err != nil {
-		return nil, fmt.Errorf("%w: opening the ALS model: %w", ErrBadVersion, err)
-	}
-	defer root.Close()
-	if rank < 1 || rank > MaxRank {
-		return nil, fmt.Errorf("%w: rank %d is not between 1 and %d", ErrBadVersion, rank, MaxRank)
-	}
-	f := &Factors{Rank: rank}
-	for name, rows := range map[string]*[]float32{"userFactors": &f.Visitors, "itemFactors": &f.Items} {
-		files, err := fs.Glob(root.FS(), name+"/part-*.parquet")
-		if err != nil {
-			return nil, fmt.Errorf("%w: listing %s: %w", ErrBadVersion, name, err)
-		}
-		t, err := newTable(root, name, files)
-		if err != nil {
-			return nil, err
-		}
-		if *rows, _, err = readFactors(t, rank, -1); err != nil {
-			return nil, err
-		}
-	}
-	return f, nil
-}
-
-// readFactors reads one of ALS's two tables into a matrix of n rows, or as many as its ids demand if n < 0. It returns how many
-// rows the table had.
+// readFactors reads one of ALS's two tables into a matrix of n rows. It returns how many rows the table had.
 func readFactors(t table, rank, n int) (rows []float32, present int, err error) {
 	ids := make([][]int32, len(t.parts))
 	err = t.each(func(i int, f *parquetFile) error {
@@ -60,7 +29,7 @@ func readFactors(t table, rank, n int) (rows []float32, present int, err error) 
 	if err != nil {
 		return nil, 0, err
 	}
-	if n, present, err = checkFactorIDs(t, ids, n); err != nil {
+	if present, err = checkFactorIDs(t, ids, n); err != nil {
 		return nil, 0, err
 	}
 	rows = make([]float32, n*rank)
@@ -99,35 +68,22 @@ func readFactors(t table, rank, n int) (rows []float32, present int, err error) 
 	return rows, present, err
 }
 
-// checkFactorIDs makes sure that every id stands once and fits. With n < 0 it returns the number of rows that the ids demand.
-func checkFactorIDs(t table, parts [][]int32, n int) (needed, present int, err error) {
-	largest := -1
-	for _, part := range parts {
-		present += len(part)
-		for _, id := range part {
-			largest = max(largest, int(id))
-		}
-	}
-	if n < 0 {
-		n = largest + 1
-		// The training job numbers ids densely and few of them lack factors; an id far beyond the rows would cost memory for nothing.
-		if n > 1<<20+64*present {
-			return 0, 0, fmt.Errorf("%w: %s has %d rows but an id of %d", ErrBadVersion, t.name, present, largest)
-		}
-	}
+// checkFactorIDs makes sure that every id stands once and fits, and counts them.
+func checkFactorIDs(t table, parts [][]int32, n int) (present int, err error) {
 	met := make([]bool, n)
 	for i, part := range parts {
+		present += len(part)
 		for _, id := range part {
 			if id < 0 || int(id) >= n {
-				return 0, 0, fmt.Errorf("%w: %s holds id %d, beyond the %d known", ErrBadVersion, t.parts[i], id, n)
+				return 0, fmt.Errorf("%w: %s holds id %d, beyond the %d known", ErrBadVersion, t.parts[i], id, n)
 			}
 			if met[id] {
-				return 0, 0, fmt.Errorf("%w: %s holds id %d a second time", ErrBadVersion, t.parts[i], id)
+				return 0, fmt.Errorf("%w: %s holds id %d a second time", ErrBadVersion, t.parts[i], id)
 			}
 			met[id] = true
 		}
 	}
-	return n, present, nil
+	return present, nil
 }
 
 func finite(x float64) bool { return !math.IsNaN(x) && !math.IsInf(x, 0) }

@@ -119,21 +119,6 @@ func TestLoadWithoutCategories(t *testing.T) {
 	}
 }
 
-func TestLoadFactorsOfAnUnpublishedModel(t *testing.T) {
-	t.Parallel()
-	spec := modeltest.Random("x", 2, 38, 29, 5)
-	dir := filepath.Join(modeltest.Write(t, t.TempDir(), spec), "als")
-	f, err := model.LoadFactors(dir, 5)
-	if err != nil {
-		t.Fatal(err)
-	}
-	checkRows(t, f.Visitors, spec.VisitorFactors, 5)
-	checkRows(t, f.Items, spec.ItemFactors[:29], 5)
-	if _, err := model.LoadFactors(dir, 6); !errors.Is(err, model.ErrBadVersion) || !strings.Contains(err.Error(), "are not 6 numbers") {
-		t.Errorf("the wrong rank gave %v", err)
-	}
-}
-
 func checkIDs(t *testing.T, ids *model.IDs, want []string) {
 	t.Helper()
 	if ids.Len() != len(want) {

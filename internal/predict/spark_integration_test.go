@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"cartwheel/internal/spark"
+	"cartwheel/internal/spark/sparktest"
 	"cartwheel/internal/sparkml"
 
 	"github.com/apache/spark-connect-go/v40/spark/sql"
@@ -22,15 +23,7 @@ const rows = 10_000
 // that never varies, and one that says nothing.
 func asked(t *testing.T) (*spark.Session, sql.DataFrame) {
 	t.Helper()
-	s, err := spark.Connect(t.Context(), os.Getenv("SPARK_REMOTE"))
-	if err != nil {
-		t.Fatalf("connecting to Spark (integration tests need SPARK_REMOTE): %v", err)
-	}
-	t.Cleanup(func() {
-		if err := s.Close(); err != nil {
-			t.Errorf("closing the session: %v", err)
-		}
-	})
+	s := sparktest.Open(t)
 	ctx := t.Context()
 	df, err := s.Sql(ctx, `SELECT id, double(a + 0.1 * b + c / 5e5 + 0.3 * d > 1.5) label, 0.5 + w w, a, b, c, d, 7D e FROM
 		(SELECT id, rand(1) w, rand(2) a, double(floor(rand(3) * 12)) b, exp(randn(4) * 3) * 1e4 c, randn(5) d FROM range(10000))`)

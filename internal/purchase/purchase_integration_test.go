@@ -16,6 +16,7 @@ import (
 	"cartwheel/internal/features"
 	"cartwheel/internal/model"
 	"cartwheel/internal/spark"
+	"cartwheel/internal/spark/sparktest"
 	"cartwheel/internal/sparkml"
 
 	"github.com/apache/spark-connect-go/v40/spark/sql"
@@ -24,15 +25,7 @@ import (
 // open connects to the Spark Connect server that the test run has brought up.
 func open(t *testing.T) *spark.Session {
 	t.Helper()
-	s, err := spark.Connect(t.Context(), os.Getenv("SPARK_REMOTE"))
-	if err != nil {
-		t.Fatalf("connecting to Spark (integration tests need SPARK_REMOTE): %v", err)
-	}
-	t.Cleanup(func() {
-		if err := s.Close(); err != nil {
-			t.Errorf("closing the session: %v", err)
-		}
-	})
+	s := sparktest.Open(t)
 	for key, value := range map[string]string{"spark.sql.shuffle.partitions": "4", "spark.sql.session.timeZone": "UTC"} {
 		if err := s.Config().Set(t.Context(), key, value); err != nil {
 			t.Fatal(err)

@@ -5,7 +5,6 @@ package segment
 import (
 	"fmt"
 	"math"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -13,6 +12,7 @@ import (
 	"cartwheel/internal/features"
 	"cartwheel/internal/model"
 	"cartwheel/internal/spark"
+	"cartwheel/internal/spark/sparktest"
 
 	"github.com/apache/spark-connect-go/v40/spark/sql"
 )
@@ -25,15 +25,7 @@ const (
 // open connects to the Spark Connect server that the test run has brought up.
 func open(t *testing.T) *spark.Session {
 	t.Helper()
-	s, err := spark.Connect(t.Context(), os.Getenv("SPARK_REMOTE"))
-	if err != nil {
-		t.Fatalf("connecting to Spark (integration tests need SPARK_REMOTE): %v", err)
-	}
-	t.Cleanup(func() {
-		if err := s.Close(); err != nil {
-			t.Errorf("closing the session: %v", err)
-		}
-	})
+	s := sparktest.Open(t)
 	if err := s.Config().Set(t.Context(), "spark.sql.shuffle.partitions", "4"); err != nil {
 		t.Fatal(err)
 	}

@@ -10,13 +10,14 @@ import (
 	"time"
 
 	"cartwheel/internal/spark"
+	"cartwheel/internal/spark/sparktest"
 	"cartwheel/internal/sparkml"
 
 	"github.com/apache/spark-connect-go/v40/spark/sql"
 )
 
 func TestALSFindsTheBlocks(t *testing.T) {
-	s, ctx := open(t), t.Context()
+	s, ctx := sparktest.Open(t), t.Context()
 	// Two groups of users, each with ten items of their own; every user leaves out the item that bears his number modulo ten.
 	ratings, err := s.Sql(ctx, `SELECT u.id user, 10 * (u.id % 2) + i.id item, 1.0f rating FROM range(40) u, range(10) i WHERE i.id <> (u.id DIV 2) % 10`)
 	if err != nil {
@@ -124,7 +125,7 @@ func TestALSFindsTheBlocks(t *testing.T) {
 }
 
 func TestFitErrorsAreSparks(t *testing.T) {
-	s, ctx := open(t), t.Context()
+	s, ctx := sparktest.Open(t), t.Context()
 	ratings, err := s.Sql(ctx, `SELECT id user, id other, 1.0f rating FROM range(5)`)
 	if err != nil {
 		t.Fatal(err)
@@ -138,7 +139,7 @@ func TestFitErrorsAreSparks(t *testing.T) {
 }
 
 func TestFitStopsWithItsContext(t *testing.T) {
-	s := open(t)
+	s := sparktest.Open(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	// Each row takes a tenth of a second to make, so that the job would run for minutes.

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"cartwheel/internal/spark/sparktest"
 	"cartwheel/internal/sparkml"
 
 	"github.com/apache/spark-connect-go/v40/spark/sql"
@@ -15,7 +16,7 @@ import (
 
 func TestLogisticRegression(t *testing.T) {
 	t.Parallel()
-	s, ctx := open(t), t.Context()
+	s, ctx := sparktest.Open(t), t.Context()
 	data := blobs(t, s)
 	lr := sparkml.NewLogisticRegression()
 	lr.RegParam, lr.ElasticNetParam, lr.WeightCol, lr.MaxIter = 0.01, 0.5, "w", 50
@@ -76,7 +77,7 @@ func TestLogisticRegression(t *testing.T) {
 
 func TestRandomForestClassifier(t *testing.T) {
 	t.Parallel()
-	s, ctx := open(t), t.Context()
+	s, ctx := sparktest.Open(t), t.Context()
 	data := blobs(t, s)
 	rf := sparkml.NewRandomForestClassifier()
 	rf.NumTrees, rf.MaxDepth, rf.FeatureSubsetStrategy, rf.WeightCol, rf.LeafCol = 5, 3, "all", "w", "leaves"
@@ -90,7 +91,7 @@ func TestRandomForestClassifier(t *testing.T) {
 
 func TestGBTClassifier(t *testing.T) {
 	t.Parallel()
-	s, ctx := open(t), t.Context()
+	s, ctx := sparktest.Open(t), t.Context()
 	data := blobs(t, s)
 	gbt := sparkml.NewGBTClassifier()
 	gbt.MaxIter, gbt.MaxDepth, gbt.StepSize = 4, 2, 0.3

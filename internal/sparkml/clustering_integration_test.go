@@ -7,12 +7,13 @@ import (
 	"slices"
 	"testing"
 
+	"cartwheel/internal/spark/sparktest"
 	"cartwheel/internal/sparkml"
 )
 
 func TestKMeans(t *testing.T) {
 	t.Parallel()
-	s, ctx := open(t), t.Context()
+	s, ctx := sparktest.Open(t), t.Context()
 	data := blobs(t, s)
 	k := sparkml.NewKMeans()
 	k.Seed, k.WeightCol = 1, "w"
@@ -26,7 +27,7 @@ func TestKMeans(t *testing.T) {
 
 func TestBisectingKMeans(t *testing.T) {
 	t.Parallel()
-	s, ctx := open(t), t.Context()
+	s, ctx := sparktest.Open(t), t.Context()
 	data := blobs(t, s)
 	k := sparkml.NewBisectingKMeans()
 	k.K, k.Seed = 2, 1

@@ -11,22 +11,8 @@ import (
 	"testing"
 
 	"cartwheel/internal/spark"
+	"cartwheel/internal/spark/sparktest"
 )
-
-// open connects to the Spark Connect server that the test run has brought up.
-func open(t *testing.T) *spark.Session {
-	t.Helper()
-	s, err := spark.Connect(t.Context(), os.Getenv("SPARK_REMOTE"))
-	if err != nil {
-		t.Fatalf("connecting to Spark (integration tests need SPARK_REMOTE): %v", err)
-	}
-	t.Cleanup(func() {
-		if err := s.Close(); err != nil {
-			t.Errorf("closing the session: %v", err)
-		}
-	})
-	return s
-}
 
 // write has the server make the operator with these parameters, MLlib's checks included, and save it.
 func write(t *testing.T, s *spark.Session, op operator, params fields) (string, error) {
@@ -47,7 +33,7 @@ func write(t *testing.T, s *spark.Session, op operator, params fields) (string, 
 // TestDefaultsAreMLlibs compares what the constructors set with the defaults that Spark writes into the metadata of a saved operator.
 func TestDefaultsAreMLlibs(t *testing.T) {
 	t.Parallel()
-	s := open(t)
+	s := sparktest.Open(t)
 	for _, op := range operators() {
 		dir, err := write(t, s, op, fields{})
 		if err != nil {
@@ -100,7 +86,7 @@ func TestDefaultsAreMLlibs(t *testing.T) {
 // TestConstraintsAreMLlibs asks the server about both sides of each constraint that TestValidate holds Validate to.
 func TestConstraintsAreMLlibs(t *testing.T) {
 	t.Parallel()
-	s := open(t)
+	s := sparktest.Open(t)
 	asked := 0
 	for _, op := range operators() {
 		for _, e := range edges[short(op.class())] {

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"cartwheel/internal/spark"
+	"cartwheel/internal/spark/sparktest"
 	"cartwheel/internal/sparkml"
 )
 
@@ -52,7 +53,7 @@ func jobs(t *testing.T, s *spark.Session, words string, n int) []job {
 // TestDescriptions looks at what the Spark UI says of jobs under spark.WithDescription.
 func TestDescriptions(t *testing.T) {
 	t.Parallel()
-	s := open(t)
+	s := sparktest.Open(t)
 	ctx := spark.WithDescription(t.Context(), "blobs: count, all of the rows that there are")
 	data := must(s.Sql(ctx, `SELECT id user, id item, 1.0f rating FROM range(0, 50, 1, 2)`))(t)
 	if _, err := data.Count(ctx); err != nil {

@@ -6,6 +6,7 @@ import (
 	"math"
 	"testing"
 
+	"cartwheel/internal/spark/sparktest"
 	"cartwheel/internal/sparkml"
 
 	"github.com/apache/spark-connect-go/v40/spark/sql"
@@ -14,7 +15,7 @@ import (
 // TestEvaluators compares the figures with ones worked out by hand.
 func TestEvaluators(t *testing.T) {
 	t.Parallel()
-	s, ctx := open(t), t.Context()
+	s, ctx := sparktest.Open(t), t.Context()
 	table := func(text string) sql.DataFrame { return must(s.Sql(ctx, "SELECT * FROM VALUES "+text))(t) }
 
 	binary := func(metric string) sparkml.Evaluator {

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"cartwheel/internal/spark"
+	"cartwheel/internal/spark/sparktest"
 	"cartwheel/internal/sparkml"
 
 	"github.com/apache/spark-connect-go/v40/spark/sql"
@@ -39,7 +40,7 @@ func vectors(t *testing.T, s *spark.Session, df sql.DataFrame, column string) []
 
 func TestScalers(t *testing.T) {
 	t.Parallel()
-	s, ctx := open(t), t.Context()
+	s, ctx := sparktest.Open(t), t.Context()
 	// x is 0, 2, 4 (mean 2, deviation 2), y is always 5.
 	data := assemble(t, s, must(s.Sql(ctx, `SELECT id, 2.0 * id x, 5 y FROM range(3)`))(t), "x", "y")
 
@@ -69,7 +70,7 @@ func TestScalers(t *testing.T) {
 
 func TestVectorAssemblerHandlesInvalid(t *testing.T) {
 	t.Parallel()
-	s, ctx := open(t), t.Context()
+	s, ctx := sparktest.Open(t), t.Context()
 	data := must(s.Sql(ctx, `SELECT id, IF(id = 1, NULL, double(id)) x FROM range(3)`))(t)
 	a := sparkml.NewVectorAssembler()
 	a.InputCols, a.OutputCol = []string{"x"}, "v"
@@ -88,7 +89,7 @@ func TestVectorAssemblerHandlesInvalid(t *testing.T) {
 
 func TestStringIndexer(t *testing.T) {
 	t.Parallel()
-	s, ctx := open(t), t.Context()
+	s, ctx := sparktest.Open(t), t.Context()
 	data := must(s.Sql(ctx, `SELECT * FROM VALUES ('b', 'x'), ('b', 'y'), ('a', 'x'), ('b', 'x') AS t(first, second)`))(t)
 	one := sparkml.NewStringIndexer()
 	one.InputCol, one.OutputCol, one.HandleInvalid = "first", "n", "keep"
@@ -114,7 +115,7 @@ func TestStringIndexer(t *testing.T) {
 
 func TestVectorsAndArrays(t *testing.T) {
 	t.Parallel()
-	s, ctx := open(t), t.Context()
+	s, ctx := sparktest.Open(t), t.Context()
 	data := must(s.Sql(ctx, `SELECT id, array(double(id), 0.5D) a FROM range(2)`))(t)
 	data = must(sparkml.ArrayToVector(ctx, s, data, "a", "v"))(t)
 	if got := vectors(t, s, data, "v"); !reflect.DeepEqual(got, [][]float64{{0, 0.5}, {1, 0.5}}) {

@@ -4,28 +4,12 @@ package sparkml_test
 
 import (
 	"math"
-	"os"
 	"testing"
 
 	"cartwheel/internal/spark"
 
 	"github.com/apache/spark-connect-go/v40/spark/sql"
 )
-
-// open connects to the Spark Connect server that the test run has brought up.
-func open(t *testing.T) *spark.Session {
-	t.Helper()
-	s, err := spark.Connect(t.Context(), os.Getenv("SPARK_REMOTE"))
-	if err != nil {
-		t.Fatalf("connecting to Spark (integration tests need SPARK_REMOTE): %v", err)
-	}
-	t.Cleanup(func() {
-		if err := s.Close(); err != nil {
-			t.Errorf("closing the session: %v", err)
-		}
-	})
-	return s
-}
 
 // must is v, or the test's end.
 func must[T any](v T, err error) func(t *testing.T) T {

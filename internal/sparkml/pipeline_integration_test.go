@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"cartwheel/internal/spark"
+	"cartwheel/internal/spark/sparktest"
 	"cartwheel/internal/sparkml"
 )
 
@@ -28,7 +29,7 @@ func threeStages() *sparkml.Pipeline {
 
 func TestPipeline(t *testing.T) {
 	t.Parallel()
-	s, ctx := open(t), t.Context()
+	s, ctx := sparktest.Open(t), t.Context()
 	data := blobs(t, s)
 	model := must(threeStages().Fit(ctx, s, data))(t)
 	predicts(t, model, data)
@@ -71,7 +72,7 @@ func TestPipeline(t *testing.T) {
 
 func TestCrossValidate(t *testing.T) {
 	t.Parallel()
-	s, ctx := open(t), t.Context()
+	s, ctx := sparktest.Open(t), t.Context()
 	data := blobs(t, s)
 	candidates := sparkml.Grid(func() *sparkml.LogisticRegression {
 		lr := sparkml.NewLogisticRegression()
@@ -123,7 +124,7 @@ func TestCrossValidate(t *testing.T) {
 
 func TestTrainAndValidate(t *testing.T) {
 	t.Parallel()
-	s := open(t)
+	s := sparktest.Open(t)
 	data := blobs(t, s)
 	candidates := sparkml.Grid(sparkml.NewKMeans, sparkml.Axis(func(k *sparkml.KMeans, v int) { k.K = v }, 2, 5))
 	tuned := must(sparkml.TrainAndValidate(t.Context(), s, sparkml.NewTrainValidationSplit(), candidates, sparkml.NewClusteringEvaluator(), data))(t)

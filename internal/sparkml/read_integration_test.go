@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"cartwheel/internal/spark"
+	"cartwheel/internal/spark/sparktest"
 	"cartwheel/internal/sparkml"
 
 	"github.com/apache/spark-connect-go/v40/spark/sql"
@@ -28,7 +29,7 @@ type saved interface {
 // TestModelsComeBack saves a model of each class, reads it back and compares what both make of the data.
 func TestModelsComeBack(t *testing.T) {
 	t.Parallel()
-	s, ctx := open(t), t.Context()
+	s, ctx := sparktest.Open(t), t.Context()
 	blob := blobs(t, s)
 	if err := blob.Cache(ctx); err != nil {
 		t.Fatal(err)
@@ -98,7 +99,7 @@ func comesBack[M saved](t *testing.T, s *spark.Session, model M, data sql.DataFr
 
 func TestCache(t *testing.T) {
 	t.Parallel()
-	s, ctx := open(t), t.Context()
+	s, ctx := sparktest.Open(t), t.Context()
 	data := blobs(t, s)
 	k := sparkml.NewKMeans()
 	first, second := must(k.Fit(ctx, s, data))(t), must(k.Fit(ctx, s, data))(t)
