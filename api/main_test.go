@@ -22,7 +22,7 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
 		http.DefaultClient.CloseIdleConnections()
 		os.Exit(code)
-	}))
+	}), goleak.IgnoreAnyFunction("net/http.(*conn).closeWriteAndWait")) // half a second's wait after a refused body, by which net/http ends
 }
 
 func TestItems(t *testing.T) {

@@ -1,0 +1,255 @@
+//go:build integration
+
+package train
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+
+	"cartwheel/internal/event"
+	"cartwheel/internal/spark/sparktest"
+
+	"github.com/apache/spark-connect-go/v40/spark/sql"
+)
+
+// touch is an event by numbers.
+type touch struct {
+	visitor, item, timestamp int64
+	event, id                string
+}
+
+// touches are random sessions of forty visitors among sixty items, some events of one moment, and one whose clock was ten years ahead.
+func touches() (all []touch, now int64) {
+	r := rand.New(rand.NewPCG(7, 7))
+	day := int64(dayMS)
+	for visitor := range int64(40) {
+		at := 10*day + r.Int64N(60*day)
+		for range 5 + r.IntN(60) {
+			switch r.IntN(8) {
+			case 0:
+				at += int64(r.IntN(40)) * day
+			case 1: // the same moment
+			default:
+				at += 1 + r.Int64N(2*sessionPause.Milliseconds())
+			}
+			kind := event.Kinds[r.IntN(len(event.Kinds))]
+			all = append(all, touch{visitor, int64(60 * math.Pow(r.Float64(), 2)), at, kind, fmt.Sprintf("e%06d", len(all))})
+		}
+	}
+	slices.SortFunc(all, func(a, b touch) int { return cmp.Compare(a.timestamp, b.timestamp) })
+	place := 0.999 * float64(len(all)) // of the list with one more
+	low := all[int(place)].timestamp
+	now = low
+	if high := min(int(place)+1, len(all)-1); high > int(place) {
+		now = int64(float64(low) + (place-math.Floor(place))*float64(all[high].timestamp-low))
+	}
+	return append(all, touch{0, 0, now + 3650*day, event.View, "ahead"}), now
+}
+
+func TestTablesAgreeWithTheirFormulas(t *testing.T) {
+	s, ctx := sparktest.Open(t), t.Context()
+	all, now := touches()
+	rows := make([]string, len(all))
+	for i, e := range all {
+		rows[i] = fmt.Sprintf("(%d, %d, '%s', %dL, '%s')", e.visitor, e.item, e.event, e.timestamp, e.id)
+	}
+	events, err := s.Sql(ctx, "SELECT * FROM VALUES "+strings.Join(rows, ",")+" AS t(visitor, item, event, timestamp, eventid)")
+	if err != nil {
+		t.Fatal(err)
+	}
+	span, err := spanOf(ctx, events)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if off := span.now - now; off < -1 || off > 1 || span.to != all[len(all)-1].timestamp {
+		t.Fatalf("ages count from %d of %d, want %d", span.now, span.to, now)
+	}
+
+	weights := Weights{event.View: 1, event.AddToCart: 3, event.Transaction: 5}
+	wanted := wantPairs(all, weights, 30, now)
+	df, err := pairs(ctx, events, weights, 30, 0, now)
+	got := collected(t, df, err)
+	if len(got) != len(wanted) {
+		t.Errorf("%d pairs, want %d", len(got), len(wanted))
+	}
+	for _, row := range got {
+		key := [2]int64{number64(row["visitor"]), number64(row["item"])}
+		for column, want := range map[string]float64{"strength": wanted[key][0], "habit": wanted[key][1]} {
+			if v := float64(row[column].(float32)); math.Abs(v-want) > 1e-5*want {
+				t.Errorf("%v: %s is %v, want %v", key, column, v, want)
+			}
+		}
+	}
+
+	visits, err := sessions(ctx, events)
+	if err != nil {
+		t.Fatal(err)
+	}
+	counted, err := together(ctx, s, visits, now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, halfLife := range map[string]float64{"neighbours": longHalfLife, "recent_neighbours": shortHalfLife} {
+		near := wantNear(all, halfLife, now)
+		if name == "neighbours" {
+			near = wantWide(near)
+		}
+		df, err := neighbours(ctx, s, counted, name, name == "neighbours")
+		found := 0
+		for _, row := range collected(t, df, err) {
+			x := number64(row["item"])
+			before := math.Inf(1)
+			for i, y := range row["items"].([]any) {
+				score := float64(row["scores"].([]any)[i].(float32))
+				if want := near[x][number64(y)]; math.Abs(score-want) > 1e-4*want || score > before {
+					t.Errorf("%s: %d beside %d is %v after %v, want %v", name, number64(y), x, score, before, want)
+				}
+				before = score
+				found++
+			}
+		}
+		want := 0
+		for _, of := range near {
+			want += min(len(of), neighbourLimit)
+		}
+		if found != want || want < 500 {
+			t.Errorf("%s: %d neighbours in all, want %d", name, found, want)
+		}
+	}
+}
+
+func collected(t *testing.T, df sql.DataFrame, err error) (rows []map[string]any) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+	all, err := df.Collect(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, row := range all {
+		values := map[string]any{}
+		for _, name := range row.FieldNames() {
+			values[name] = row.Value(name)
+		}
+		rows = append(rows, values)
+	}
+	return rows
+}
+
+func number64(v any) int64 {
+	if n, ok := v.(int32); ok {
+		return int64(n)
+	}
+	return v.(int64)
+}
+
+func decay(e touch, halfLife float64, now int64) float64 {
+	return math.Pow(2, float64(min(e.timestamp-now, 0))/dayMS/halfLife)
+}
+
+// wantPairs gives strength and habit by visitor and item.
+func wantPairs(all []touch, weights Weights, halfLife float64, now int64) map[[2]int64][2]float64 {
+	pairs, days := map[[2]int64][2]float64{}, map[[3]int64]float64{}
+	for _, e := range all {
+		key, day := [2]int64{e.visitor, e.item}, [3]int64{e.visitor, e.item, e.timestamp / int64(dayMS)}
+		days[day] = max(days[day], weights[e.event]*decay(e, habitHalfLife, now))
+		pairs[key] = [2]float64{pairs[key][0] + weights[e.event]*decay(e, halfLife, now)}
+	}
+	for day, w := range days {
+		key := [2]int64{day[0], day[1]}
+		pairs[key] = [2]float64{pairs[key][0], pairs[key][1] + w}
+	}
+	return pairs
+}
+
+// matrix is S by row.
+type matrix map[int64]map[int64]float64
+
+func (m matrix) add(x, y int64, w float64) {
+	if m[x] == nil {
+		m[x] = map[int64]float64{}
+	}
+	m[x][y] += w
+}
+
+// wantNear is the score of each pair of items, before widening.
+func wantNear(all []touch, halfLife float64, now int64) matrix {
+	all = slices.Clone(all)
+	slices.SortFunc(all, func(a, b touch) int {
+		return cmp.Or(cmp.Compare(a.visitor, b.visitor), cmp.Compare(a.timestamp, b.timestamp), strings.Compare(a.id, b.id))
+	})
+	counts := matrix{}
+	for from := 0; from < len(all); {
+		to := from + 1
+		for to < len(all) && all[to].visitor == all[from].visitor && all[to].timestamp-all[to-1].timestamp <= sessionPause.Milliseconds() {
+			to++
+		}
+		visit := all[from:to]
+		for i, a := range visit {
+			steps := 0.0
+			for j := i + 1; j < len(visit); j++ {
+				if visit[j].timestamp != visit[j-1].timestamp {
+					steps++
+				}
+				if steps > reach {
+					break
+				}
+				w := math.Pow(max(steps, 1), -0.5) * math.Pow(float64(len(visit)), -0.25) * decay(a, halfLife, now)
+				counts.add(a.item, visit[j].item, w)
+				if a.item != visit[j].item {
+					counts.add(visit[j].item, a.item, 0.8*w)
+				}
+			}
+		}
+		from = to
+	}
+	rows, columns := map[int64]float64{}, map[int64]float64{}
+	for x, row := range counts {
+		for y, c := range row {
+			rows[x] += c
+			columns[y] += c
+		}
+	}
+	for x, row := range counts {
+		for y, c := range row {
+			row[y] = c / (math.Pow(rows[x]+1, 0.75) * math.Pow(columns[y], 0.1))
+		}
+	}
+	return counts
+}
+
+// wantWide adds what the nearest of each item are nearest to.
+func wantWide(near matrix) matrix {
+	type other struct {
+		item  int64
+		score float64
+	}
+	nearest := map[int64][]other{}
+	wide := matrix{}
+	for x, row := range near {
+		for y, score := range row {
+			wide.add(x, y, score)
+			if x != y {
+				nearest[x] = append(nearest[x], other{y, score})
+			}
+		}
+		slices.SortFunc(nearest[x], func(a, b other) int { return cmp.Or(cmp.Compare(b.score, a.score), cmp.Compare(a.item, b.item)) })
+		nearest[x] = nearest[x][:min(hopLimit, len(nearest[x]))]
+	}
+	for x, row := range nearest {
+		for _, y := range row {
+			for _, z := range nearest[y.item] {
+				if z.item != x {
+					wide.add(x, z.item, y.score*z.score)
+				}
+			}
+		}
+	}
+	return wide
+}
