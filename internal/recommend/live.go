@@ -20,20 +20,20 @@ const dayMS = 24 * 60 * 60 * 1000
 // training would have taken it. A visitor whom the version does not know is answered as by Session. Without anything new the answer
 // is that of Visitor.
 func (r *Recommender) VisitorWith(id string, live []LiveClick, o Options) Answer {
-	if len(live) == 0 {
-		return r.Visitor(id, o)
-	}
 	visitor, known := r.visitors.Number(id)
-	if !known {
+	if !known && len(live) > 0 {
 		return r.Session(clicksOf(live), o)
 	}
 	s := r.begin(o)
 	defer r.scratches.Put(s)
+	if !known {
+		return r.byPopularity(s, model.PopularAll, o)
+	}
 	blend := r.blends.VisitorNew
 	if o.IncludeSeen {
 		blend = r.blends.VisitorAll
 	}
-	r.weighVisitorWith(s, visitor, live, blend)
+	r.weighVisitor(s, visitor, live, blend)
 	if !o.IncludeSeen {
 		for _, pair := range s.pairs {
 			s.skip.Add(pair.Item)
@@ -45,15 +45,12 @@ func (r *Recommender) VisitorWith(id string, live []LiveClick, o Options) Answer
 	return r.mix(s, StrategyALS, o)
 }
 
-// ScoresWith is Scores after that.
+// ScoresWith returns the scores that VisitorWith ranks by when seen items are included, of any items, in the order asked.
 func (r *Recommender) ScoresWith(visitorID string, live []LiveClick, itemIDs []string) (strategy string, scores []ItemScore) {
-	if len(live) == 0 {
-		return r.Scores(visitorID, itemIDs)
-	}
 	s := r.begin(Options{})
 	defer r.scratches.Put(s)
 	if visitor, known := r.visitors.Number(visitorID); known {
-		r.weighVisitorWith(s, visitor, live, r.blends.VisitorAll)
+		r.weighVisitor(s, visitor, live, r.blends.VisitorAll)
 		return r.scored(s, StrategyALS, itemIDs)
 	}
 	r.weighSession(s, clicksOf(live), r.blends.Session)
@@ -84,20 +81,7 @@ func (r *Recommender) weighVisitorWith(s *scratch, visitor int32, live []LiveCli
 	newest := live[len(live)-1].At
 	for i := len(live) - 1; i >= 0; i-- { // newest first, as in the version
 		c := live[i]
-		item, known := r.items.Number(c.ItemID)
-		if !known {
-			j := slices.Index(s.strangers, c.ItemID)
-			if j < 0 {
-				j = len(s.strangers)
-				s.strangers = append(s.strangers, c.ItemID)
-			}
-			item = int32(-1 - j)
-		}
-		weight, ok := r.weights[c.Event]
-		if !ok {
-			weight = 1
-		}
-		m.add(item, float32(weight), float32(newest-c.At)/dayMS, c.At/dayMS)
+		m.add(r.number(s, c.ItemID), r.weight(c.Event), float32(newest-c.At)/dayMS, c.At/dayMS)
 	}
 	m.close()
 	for i, item := range stored {

@@ -124,31 +124,14 @@ func (r *Recommender) With(b model.Blends) *Recommender {
 
 // Visitor answers for a visitor by his history: by factors, learned or folded in, and by what else the version's blend weighs; for
 // one without a history by popularity.
-func (r *Recommender) Visitor(id string, o Options) Answer {
-	s := r.begin(o)
-	defer r.scratches.Put(s)
-	visitor, known := r.visitors.Number(id)
-	if !known {
-		return r.byPopularity(s, model.PopularAll, o)
-	}
-	blend := r.blends.VisitorNew
-	if o.IncludeSeen {
-		blend = r.blends.VisitorAll
-	}
-	r.weighVisitor(s, visitor, blend)
-	if !o.IncludeSeen {
-		for _, pair := range s.pairs {
-			s.skip.Add(pair.Item)
-		}
-	}
-	if s.mixture.silent() {
-		return r.byPopularity(s, model.PopularAll, o)
-	}
-	return r.mix(s, StrategyALS, o)
-}
+func (r *Recommender) Visitor(id string, o Options) Answer { return r.VisitorWith(id, nil, o) }
 
 // weighVisitor fills s.pairs and the mixture from what the visitor has touched.
-func (r *Recommender) weighVisitor(s *scratch, visitor int32, blend model.Blend) {
+func (r *Recommender) weighVisitor(s *scratch, visitor int32, live []LiveClick, blend model.Blend) {
+	if len(live) > 0 {
+		r.weighVisitorWith(s, visitor, live, blend)
+		return
+	}
 	items, strengths := r.seen.Of(visitor)
 	for i, item := range items {
 		s.pairs = append(s.pairs, Pair{item, strengths[i]})
@@ -198,26 +181,17 @@ func (r *Recommender) Session(clicks []Click, o Options) Answer {
 // must not cost the square of its length.
 func (r *Recommender) weighSession(s *scratch, clicks []Click, blend model.Blend) {
 	for _, click := range clicks[max(0, len(clicks)-historyItems):] {
-		item, known := r.items.Number(click.ItemID)
-		if !known {
-			i := slices.Index(s.strangers, click.ItemID)
-			if i < 0 {
-				i = len(s.strangers)
-				s.strangers = append(s.strangers, click.ItemID)
-			}
-			s.clicks = append(s.clicks, int32(-1-i))
+		item := r.number(s, click.ItemID)
+		s.clicks = append(s.clicks, item)
+		if item < 0 {
 			continue
 		}
-		s.clicks = append(s.clicks, item)
-		weight, ok := r.weights[click.Event]
-		if !ok {
-			weight = 1
-		}
+		weight := r.weight(click.Event)
 		// Clicks on one item add up, as they do in training.
 		if i := slices.IndexFunc(s.pairs, func(p Pair) bool { return p.Item == item }); i >= 0 {
-			s.pairs[i].Strength += float32(weight)
+			s.pairs[i].Strength += weight
 		} else {
-			s.pairs = append(s.pairs, Pair{item, float32(weight)})
+			s.pairs = append(s.pairs, Pair{item, weight})
 		}
 	}
 	var query []float32
@@ -226,6 +200,27 @@ func (r *Recommender) weighSession(s *scratch, clicks []Click, blend model.Blend
 	}
 	s.mixture.weighClicks(s.clicks, blend)
 	r.prepare(&s.mixture, query, blend)
+}
+
+// number is an item's number, or for one that the version does not know -1-i, where it is s.strangers[i].
+func (r *Recommender) number(s *scratch, id string) int32 {
+	if item, known := r.items.Number(id); known {
+		return item
+	}
+	i := slices.Index(s.strangers, id)
+	if i < 0 {
+		i = len(s.strangers)
+		s.strangers = append(s.strangers, id)
+	}
+	return int32(-1 - i)
+}
+
+// weight is how strongly an event counts: 1 for a kind that the version has no weight for.
+func (r *Recommender) weight(event string) float32 {
+	if weight, ok := r.weights[event]; ok {
+		return float32(weight)
+	}
+	return 1
 }
 
 // Similar answers with the items whose factors have the largest cosine with an item's; for an item without factors, by popularity.

@@ -11,12 +11,7 @@ type ItemScore struct {
 
 // Scores returns the scores that Visitor ranks by when seen items are included, of any items, in the order asked.
 func (r *Recommender) Scores(visitorID string, itemIDs []string) (strategy string, scores []ItemScore) {
-	s := r.begin(Options{})
-	defer r.scratches.Put(s)
-	if visitor, known := r.visitors.Number(visitorID); known {
-		r.weighVisitor(s, visitor, r.blends.VisitorAll)
-	}
-	return r.scored(s, StrategyALS, itemIDs)
+	return r.ScoresWith(visitorID, nil, itemIDs)
 }
 
 // scored reads the items' scores off the mixture, or where it says nothing, off popularity.

@@ -31,7 +31,7 @@ func (r *Recommender) VisitorSignals(id string, decays []float64, includeSeen bo
 	}
 	return r.signals(s, decays, includeSeen, func(b model.Blend) {
 		s.pairs = s.pairs[:0]
-		r.weighVisitor(s, visitor, b)
+		r.weighVisitor(s, visitor, nil, b)
 	})
 }
 

@@ -19,6 +19,8 @@ import (
 	"syscall"
 	"time"
 
+	"cartwheel/scripts/internal/machine"
+
 	"cartwheel/internal/kafka"
 )
 
@@ -129,7 +131,7 @@ func (b *bench) page(rounds []round, size int) string {
 	var s strings.Builder
 	fmt.Fprintf(&s, "# Ingestion, measured\n\nWritten by `make bench-ingest` on %s: %d events in a generated file, %d partitions, acks=all, one broker (Kafka %s)\n",
 		time.Now().UTC().Format("2006-01-02"), b.events, partitions, strings.TrimPrefix(filepath.Base(filepath.Dir(filepath.Dir(b.libs))), "kafka-"))
-	fmt.Fprintf(&s, "that shares the machine's %d cores (%s, %s) with what is measured. Kafka's own tools run right after ours, on a topic with the same settings and\nwith records of the same size (%d bytes: key, value and headers); ", runtime.NumCPU(), cpu(), memory(), size)
+	fmt.Fprintf(&s, "that shares the machine's %d cores (%s, %s) with what is measured. Kafka's own tools run right after ours, on a topic with the same settings and\nwith records of the same size (%d bytes: key, value and headers); ", runtime.NumCPU(), machine.CPU(), machine.Memory(), size)
 	fmt.Fprintf(&s, "they neither parse nor write files. Their batch size and linger time are raised (512 KiB, 10 ms), for the defaults would make them slow.\n")
 	fmt.Fprintf(&s, "Rates are events per second of wall-clock time, of ours from the start of the process; the consumer's\nup to the last full file, for a file that is not full waits for more.\n\n")
 	fmt.Fprintf(&s, "| | %s median |\n|---|%s---|\n", headings(len(rounds)), strings.Repeat("---|", len(rounds)))
@@ -162,23 +164,4 @@ func headings(n int) string {
 		s += fmt.Sprintf("round %d | ", i+1)
 	}
 	return s
-}
-
-func cpu() string {
-	data, _ := os.ReadFile("/proc/cpuinfo")
-	for line := range strings.Lines(string(data)) {
-		if name, ok := strings.CutPrefix(line, "model name"); ok {
-			return strings.TrimSpace(strings.TrimLeft(name, "\t :"))
-		}
-	}
-	return runtime.GOARCH
-}
-
-func memory() string {
-	data, _ := os.ReadFile("/proc/meminfo")
-	var kb int
-	if _, err := fmt.Sscanf(string(data), "MemTotal: %d kB", &kb); err != nil {
-		return "memory unknown"
-	}
-	return fmt.Sprintf("%d GB", (kb+1<<19)>>20)
 }

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"time"
 
+	"cartwheel/scripts/internal/machine"
+
 	"github.com/google/uuid"
 
 	"cartwheel/internal/batch"
@@ -39,7 +41,7 @@ type usage struct {
 func (u usage) rate() float64 { return float64(u.events) / u.seconds }
 
 func (b *bench) round(i int) (r round, recordSize int, err error) {
-	r.load = load()
+	r.load = machine.Load()
 	topic := fmt.Sprintf("bench-%d-%s", i, uuid.NewString()[:8])
 	for _, name := range []string{topic, topic + "-perf", topic + "-both"} {
 		if err := b.client.CreateTopic(b.ctx, name, partitions, 1); err != nil {
@@ -255,11 +257,4 @@ func (b *bench) perf(pattern string, whole bool, class string, args ...string) (
 		return 0, fmt.Errorf("no rate in the output of %s:\n%s", class, out.String())
 	}
 	return strconv.ParseFloat(found[1], 64)
-}
-
-func load() float64 {
-	data, _ := os.ReadFile("/proc/loadavg")
-	v, _, _ := strings.Cut(string(data), " ")
-	f, _ := strconv.ParseFloat(v, 64)
-	return f
 }

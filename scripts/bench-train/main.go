@@ -21,6 +21,8 @@ import (
 	"syscall"
 	"time"
 
+	"cartwheel/scripts/internal/machine"
+
 	"cartwheel/internal/synthetic"
 	"cartwheel/internal/synthetic/synthetictest"
 )
@@ -83,7 +85,7 @@ func run(ctx context.Context, sizes []int, rounds, pairs int, out string) (err e
 	if err := b.command("go", "build", "-o", b.dir+"/", "./sparkjobs/train").Run(); err != nil {
 		return fmt.Errorf("building: %w", err)
 	}
-	p := &page{load: load()}
+	p := &page{load: machine.Load()}
 	// The smallest first, and once more than is told, so that what is told is of a warm cluster.
 	for i := range rounds + 1 {
 		t, err := b.training(sizes[0])

@@ -2,11 +2,12 @@ package main
 
 import (
 	"fmt"
-	"os"
 	"runtime"
 	"slices"
 	"strings"
 	"time"
+
+	"cartwheel/scripts/internal/machine"
 )
 
 // page is the result, and how it is told.
@@ -22,7 +23,7 @@ type page struct {
 func (p *page) String() string {
 	var s strings.Builder
 	fmt.Fprintf(&s, "# Training, measured\n\nWritten by `make bench-train` on %s, on %d cores (%s, %s) with a load of %.1f before it began; Spark is `scripts/runtime`'s.\n",
-		time.Now().UTC().Format("2006-01-02"), runtime.NumCPU(), cpu(), memory(), p.load)
+		time.Now().UTC().Format("2006-01-02"), runtime.NumCPU(), machine.CPU(), machine.Memory(), p.load)
 	fmt.Fprintf(&s, "A training is `sparkjobs/train` with its defaults (rank %d, %d iterations) on batch files of a generated shop, with no store of events yet: everything from\nreading the files to the published version, in seconds of wall-clock time. The first column is of a warm cluster: one more training ran before it.\n\n", rank, iterations)
 
 	slices.SortFunc(p.small, func(a, b training) int { return int(a.total*1000 - b.total*1000) })
@@ -66,29 +67,4 @@ func (p *page) String() string {
 	slices.Sort(ratios)
 	fmt.Fprintf(&s, "| median | | | %.3f |\n", ratios[len(ratios)/2])
 	return s.String()
-}
-
-func cpu() string {
-	data, _ := os.ReadFile("/proc/cpuinfo")
-	for line := range strings.Lines(string(data)) {
-		if name, ok := strings.CutPrefix(line, "model name"); ok {
-			return strings.TrimSpace(strings.TrimLeft(name, "\t :"))
-		}
-	}
-	return runtime.GOARCH
-}
-
-func memory() string {
-	data, _ := os.ReadFile("/proc/meminfo")
-	var kb int
-	if _, err := fmt.Sscanf(string(data), "MemTotal: %d kB", &kb); err != nil {
-		return "memory unknown"
-	}
-	return fmt.Sprintf("%d GB", (kb+1<<19)>>20)
-}
-
-func load() (l float64) {
-	data, _ := os.ReadFile("/proc/loadavg")
-	_, _ = fmt.Sscan(string(data), &l)
-	return l
 }
