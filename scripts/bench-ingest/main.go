@@ -19,9 +19,8 @@ import (
 	"syscall"
 	"time"
 
-	"cartwheel/scripts/internal/machine"
-
 	"cartwheel/internal/kafka"
+	"cartwheel/scripts/internal/machine"
 )
 
 const partitions = 6

@@ -11,13 +11,12 @@ import (
 	"strings"
 	"time"
 
-	"cartwheel/scripts/internal/machine"
-
 	"github.com/google/uuid"
 
 	"cartwheel/internal/batch"
 	"cartwheel/internal/batch/batchtest"
 	"cartwheel/internal/kafka"
+	"cartwheel/scripts/internal/machine"
 )
 
 // round is everything, measured once.

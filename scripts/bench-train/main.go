@@ -21,10 +21,9 @@ import (
 	"syscall"
 	"time"
 
-	"cartwheel/scripts/internal/machine"
-
 	"cartwheel/internal/synthetic"
 	"cartwheel/internal/synthetic/synthetictest"
+	"cartwheel/scripts/internal/machine"
 )
 
 // bench is one run of the measurements.
