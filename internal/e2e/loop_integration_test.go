@@ -55,7 +55,7 @@ func TestTheLoopCloses(t *testing.T) {
 	plant(t, source)
 	p.run(t, "producer", "--create-topic")
 	p.run(t, "consumer", "--idle-timeout", "3s")
-	flags := []string{"--rank", "8", "--iterations", "3", "--force"}
+	flags := []string{"--rank", "8", "--iterations", "3", "--segments", "3", "--force"}
 	p.run(t, "train", flags...)
 	one, two := p.serve(t), p.serve(t)
 

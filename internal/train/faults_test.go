@@ -47,8 +47,8 @@ type bench struct {
 	remote string
 }
 
-// small are the flags of a training that is quickly done.
-var small = []string{"--rank", "4", "--iterations", "2", "--force"}
+// small are the flags of a training that is quickly done: looking for a number of segments is tested elsewhere.
+var small = []string{"--rank", "4", "--iterations", "2", "--segments", "3", "--force"}
 
 // setup makes a data folder with the batch files of a generated shop of so many events.
 func setup(t *testing.T, remote string, events int) *bench {
@@ -302,7 +302,7 @@ func TestFaultTwoTrainingsAtOnce(t *testing.T) {
 
 func TestFaultsOfSpark(t *testing.T) {
 	c := newCluster(t)
-	long := []string{"--rank", "64", "--iterations", "15", "--force"}
+	long := []string{"--rank", "64", "--iterations", "15", "--segments", "3", "--force"}
 
 	t.Run("an executor is killed during the fit", func(t *testing.T) {
 		b := setup(t, c.remote, 20_000)
