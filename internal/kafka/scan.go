@@ -86,6 +86,21 @@ func (c *Client) Committed(ctx context.Context, group, topic string) (map[int]in
 	return nil, fmt.Errorf("asking for the offsets of group %s: %w", group, last)
 }
 
+// Members returns how many consumers a group has now; one that does not exist has none.
+func (c *Client) Members(ctx context.Context, group string) (members int, err error) {
+	res, err := c.kafka.DescribeGroups(ctx, &kafkago.DescribeGroupsRequest{GroupIDs: []string{group}})
+	if err != nil {
+		return 0, fmt.Errorf("asking for the members of group %s: %w", group, err)
+	}
+	for _, g := range res.Groups {
+		if g.Error != nil && !errors.Is(g.Error, kafkago.GroupIdNotFound) {
+			return 0, fmt.Errorf("asking for the members of group %s: %w", group, g.Error)
+		}
+		members += len(g.Members)
+	}
+	return members, nil
+}
+
 // Commit commits offsets for a group that has no members.
 func (c *Client) Commit(ctx context.Context, group, topic string, offsets map[int]int64) error {
 	list := make([]kafkago.OffsetCommit, 0, len(offsets))
