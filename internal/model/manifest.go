@@ -44,7 +44,8 @@ var ErrBadVersion = errors.New("bad model version")
 type Manifest struct {
 	Schema       int                    `json:"schema"`
 	Version      string                 `json:"version"`
-	CreatedAt    time.Time              `json:"created_at"`
+	CreatedAt    time.Time              `json:"created_at"`                 // when its training began
+	Seconds      float64                `json:"training_seconds,omitempty"` // that the training took
 	SparkVersion string                 `json:"spark_version"`
 	GitRevision  string                 `json:"git_revision,omitempty"`
 	Parameters   Parameters             `json:"parameters"`

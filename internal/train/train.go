@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math"
 	"os"
 	"path"
 	"path/filepath"
@@ -134,6 +135,7 @@ func Run(ctx context.Context, c Config, log *slog.Logger, steps *Steps) (*model.
 		if err := confirm(models, m.Decision); err != nil {
 			return err
 		}
+		m.Seconds = math.Round(time.Since(started).Seconds())
 		if err := staging.Publish(m); err != nil || !m.Decision.Promoted {
 			return err
 		}

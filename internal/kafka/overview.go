@@ -1,0 +1,38 @@
+package kafka
+
+import (
+	"context"
+	"fmt"
+
+	kafkago "github.com/segmentio/kafka-go"
+)
+
+// Bounds returns the offsets of all partitions of a topic, by partition, in one question.
+func (c *Client) Bounds(ctx context.Context, topic string) ([]Offsets, error) {
+	n, err := c.Partitions(ctx, topic)
+	if err != nil {
+		return nil, err
+	}
+	asked := make([]kafkago.OffsetRequest, 0, 2*n)
+	for p := range n {
+		asked = append(asked, kafkago.FirstOffsetOf(p), kafkago.LastOffsetOf(p))
+	}
+	res, err := c.kafka.ListOffsets(ctx, &kafkago.ListOffsetsRequest{Topics: map[string][]kafkago.OffsetRequest{topic: asked}})
+	if err != nil {
+		return nil, fmt.Errorf("asking for the offsets of %s: %w", topic, err)
+	}
+	bounds, answered := make([]Offsets, n), 0
+	for _, p := range res.Topics[topic] {
+		if p.Error != nil {
+			return nil, fmt.Errorf("asking for the offsets of %s/%d: %w", topic, p.Partition, p.Error)
+		}
+		if p.Partition < n {
+			bounds[p.Partition] = Offsets{Start: p.FirstOffset, End: p.LastOffset}
+			answered++
+		}
+	}
+	if answered != n {
+		return nil, fmt.Errorf("asking for the offsets of %s: %d of %d partitions were answered for", topic, answered, n)
+	}
+	return bounds, nil
+}
