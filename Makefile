@@ -5,9 +5,9 @@ SHELL := bash
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
 
-PROGRAMS := ./producer ./consumer ./api ./sparkjobs/train ./sparkjobs/models ./sparkjobs/tune ./scripts/generate ./scripts/dlq ./scripts/erase
+PROGRAMS := ./producer ./consumer ./api ./sparkjobs/train ./sparkjobs/models ./sparkjobs/tune ./scripts/generate ./scripts/dlq ./scripts/erase ./scripts/doctor
 
-.PHONY: help setup up down status demo test test-unit test-integration test-faults bench-ingest bench-train bench-serve lint fmt build compose-check clean
+.PHONY: help setup up down status doctor demo test test-unit test-integration test-faults bench-ingest bench-train bench-serve lint fmt build compose-check clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,6 +31,9 @@ down: ## Stop Kafka, Spark and the demo's API; data stays
 
 status: ## What runs, and where (ends non-zero if something does not)
 	scripts/runtime status
+
+doctor: ## Look whether everything needed is here, and how what runs is doing; says what to do (DATA_DIR, KAFKA_…, SPARK_REMOTE as usual)
+	go run ./scripts/doctor
 
 demo: ## The whole way on this machine: events, Kafka, batch files, training, API; leaves the services up
 	scripts/demo
