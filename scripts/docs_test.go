@@ -3,18 +3,24 @@ package scripts_test
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"flag"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 )
 
-var update = flag.Bool("update", false, "write docs/configuration.md anew instead of comparing")
+var update = flag.Bool("update", false, "write the settings in docs/configuration.md and README.md anew instead of comparing")
+
+// cell makes a text fit for a table.
+var cell = strings.NewReplacer("|", `\|`, "<", "&lt;").Replace
 
 // commands are the programs with settings, in the order in which data passes them; after the folder the words before the flags.
 var commands = []string{
@@ -90,9 +96,8 @@ func TestConfigurationPageIsTrue(t *testing.T) {
 
 Every setting is a flag; where a variable is named, the environment may give it, too, and the flag wins. A wrong setting ends a
 program with code 2 and a line for each fault. This page is made from what the programs say with ` + "`--help`" + `
-(` + "`go test ./scripts -run Configuration -update`" + `), and a test holds it to that.
+(` + "`go test ./scripts -run 'Configuration|Variables' -update`" + `), and a test holds it to that.
 `)
-	cell := strings.NewReplacer("|", `\|`, "<", "&lt;").Replace
 	for _, command := range commands {
 		fmt.Fprintf(&page, "\n## `go run %s`\n\n| flag | variable | default | meaning |\n|---|---|---|---|\n", command)
 		for _, s := range found[command] {
@@ -103,18 +108,65 @@ program with code 2 and a line for each fault. This page is made from what the p
 			fmt.Fprintf(&page, "| `%s` | %s | %s | %s |\n", name, variable, cell(s.def), cell(s.meaning))
 		}
 	}
-	file := filepath.Join("..", "docs", "configuration.md")
-	if *update {
-		if err := os.WriteFile(file, []byte(page.String()), 0o644); err != nil {
-			t.Fatal(err)
+	hold(t, "docs/configuration.md", func(string) string { return page.String() })
+}
+
+var variablesInReadme = regexp.MustCompile(`(?s)(\| variable \|[^\n]*\n\|---[^\n]*\n)(?:\|[^\n]*\n)*`)
+
+func TestVariablesInTheReadmeAreTrue(t *testing.T) {
+	rows, users := map[string]setting{}, map[string][]string{}
+	for _, command := range commands {
+		program := filepath.Base(strings.Fields(command)[0])
+		for _, s := range settings(t)[command] {
+			if s.variable == "" {
+				continue
+			}
+			if !slices.Contains(users[s.variable], program) {
+				users[s.variable] = append(users[s.variable], program)
+			}
+			row, known := rows[s.variable]
+			switch {
+			case !known:
+				row = s
+			case row.def != s.def && !strings.Contains(row.def, program+": "):
+				row.def += fmt.Sprintf(" (%s: %s)", program, cmp.Or(s.def, "none"))
+			}
+			rows[s.variable] = row
 		}
 	}
-	written, err := os.ReadFile(file)
-	if err != nil {
+	var table strings.Builder
+	for _, variable := range slices.Sorted(maps.Keys(rows)) {
+		who := strings.Join(users[variable], ", ")
+		if len(users[variable]) > 3 {
+			who = "most"
+		}
+		fmt.Fprintf(&table, "| `%s` | %s | %s | %s |\n", variable, who, cell(rows[variable].def), cell(rows[variable].meaning))
+	}
+	hold(t, "README.md", func(readme string) string {
+		if !variablesInReadme.MatchString(readme) {
+			t.Fatal("README.md has no table of variables")
+		}
+		return variablesInReadme.ReplaceAllString(readme, "${1}"+strings.ReplaceAll(table.String(), "$", "$$"))
+	})
+}
+
+// hold compares a page with what it should be, or with -update makes it that.
+func hold(t *testing.T, page string, should func(is string) string) {
+	t.Helper()
+	file := filepath.Join("..", page)
+	is, err := os.ReadFile(file)
+	if err != nil && !*update {
 		t.Fatal(err)
 	}
-	if string(written) != page.String() {
-		t.Error("docs/configuration.md is not what the programs say: go test ./scripts -run Configuration -update")
+	made := should(string(is))
+	if made == string(is) {
+		return
+	}
+	if !*update {
+		t.Fatalf("%s is not what the programs say: go test ./scripts -run 'Configuration|Variables' -update", page)
+	}
+	if err := os.WriteFile(file, []byte(made), 0o644); err != nil {
+		t.Fatal(err)
 	}
 }
 
