@@ -114,7 +114,7 @@ program with code 2 and a line for each fault. This page is made from what the p
 var variablesInReadme = regexp.MustCompile(`(?s)(\| variable \|[^\n]*\n\|---[^\n]*\n)(?:\|[^\n]*\n)*`)
 
 func TestVariablesInTheReadmeAreTrue(t *testing.T) {
-	rows, users := map[string]setting{}, map[string][]string{}
+	rows, users, otherwise := map[string]setting{}, map[string][]string{}, map[string]string{}
 	for _, command := range commands {
 		program := filepath.Base(strings.Fields(command)[0])
 		for _, s := range settings(t)[command] {
@@ -124,14 +124,11 @@ func TestVariablesInTheReadmeAreTrue(t *testing.T) {
 			if !slices.Contains(users[s.variable], program) {
 				users[s.variable] = append(users[s.variable], program)
 			}
-			row, known := rows[s.variable]
-			switch {
-			case !known:
-				row = s
-			case row.def != s.def && !strings.Contains(row.def, program+": "):
-				row.def += fmt.Sprintf(" (%s: %s)", program, cmp.Or(s.def, "none"))
+			if first, known := rows[s.variable]; !known {
+				rows[s.variable] = s
+			} else if first.def != s.def && !strings.Contains(otherwise[s.variable], program+": ") {
+				otherwise[s.variable] += fmt.Sprintf(" (%s: %s)", program, cmp.Or(s.def, "none"))
 			}
-			rows[s.variable] = row
 		}
 	}
 	var table strings.Builder
@@ -140,7 +137,7 @@ func TestVariablesInTheReadmeAreTrue(t *testing.T) {
 		if len(users[variable]) > 3 {
 			who = "most"
 		}
-		fmt.Fprintf(&table, "| `%s` | %s | %s | %s |\n", variable, who, cell(rows[variable].def), cell(rows[variable].meaning))
+		fmt.Fprintf(&table, "| `%s` | %s | %s | %s |\n", variable, who, cell(rows[variable].def+otherwise[variable]), cell(rows[variable].meaning))
 	}
 	hold(t, "README.md", func(readme string) string {
 		if !variablesInReadme.MatchString(readme) {
