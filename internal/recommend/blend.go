@@ -25,7 +25,9 @@ type mixture struct {
 	blend   model.Blend // weights divided by the signals' maxima; 0 where a signal says nothing
 	query   []float32   // nil if there are no factors to go by
 	length  float64     // of the query
-	said    []signals   // by item: what the history says of it
+	most    float64     // what factors can add to a score
+	said    []said      // by item: what the history says of it
+	round   uint32      // of requests: what is said in another is not said
 	touched []int32     // the items of which it says something
 	besides []float64   // their scores without factors, while they are looked at
 	history []weighed
@@ -33,7 +35,13 @@ type mixture struct {
 	top     []Scored
 }
 
-// signals are what a history says of an item, side by side, for they are used together.
+// said is what a history says of an item, side by side, for it is used together. Items are met at random all over the catalogue, and
+// each look at memory that lies elsewhere costs more than all of the arithmetic.
+type said struct {
+	signals
+	round uint32
+}
+
 type signals [3]float32
 
 const (
@@ -49,14 +57,24 @@ type weighed struct {
 }
 
 func newMixture(items int) mixture {
-	return mixture{said: make([]signals, items), met: NewSet(items)}
+	return mixture{said: make([]said, items), round: 1, met: NewSet(items)}
 }
 
 func (m *mixture) clear() {
-	for _, item := range m.touched {
-		m.said[item] = signals{}
+	m.round++
+	if m.round == 0 { // after 2³² rounds, what was said in old ones would count again
+		clear(m.said)
+		m.round = 1
 	}
 	m.touched, m.history, m.query, m.blend = m.touched[:0], m.history[:0], nil, model.Blend{}
+}
+
+// of is what the history says of an item.
+func (m *mixture) of(item int32) signals {
+	if m.said[item].round != m.round {
+		return signals{}
+	}
+	return m.said[item].signals
 }
 
 // weighVisits fills the history from a visitor's items, newest first, by their ages in days and how much of a habit each is. For
@@ -120,6 +138,7 @@ func (r *Recommender) prepare(m *mixture, query []float32, b model.Blend) {
 	m.blend.Recent = ratio(b.Recent, float64(recentMax))
 	m.blend.Own = ratio(b.Own, float64(ownMax))
 	m.blend.Factors = ratio(b.Factors, factorMax)
+	m.most = m.blend.Factors * factorMax
 	m.blend.Popular = ratio(b.Popular, popularMax)
 }
 
@@ -145,11 +164,12 @@ func (m *mixture) approach(signal int, neighbours *model.Neighbours, h weighed) 
 }
 
 func (m *mixture) touch(item int32) *signals {
-	said := &m.said[item]
-	if *said == (signals{}) {
+	s := &m.said[item]
+	if s.round != m.round {
+		*s = said{round: m.round}
 		m.touched = append(m.touched, item)
 	}
-	return said
+	return &s.signals
 }
 
 // silent reports whether no signal but popularity says anything.
@@ -157,10 +177,13 @@ func (m *mixture) silent() bool {
 	return m.blend.Neighbours == 0 && m.blend.Recent == 0 && m.blend.Own == 0 && m.blend.Factors == 0
 }
 
-// atMost bounds the score of an item, its boost included, by its score besides factors and a look at no more than the length of its
-// factors (Cauchy and Schwarz). It lies above the score by more than rounding.
-func (r *Recommender) atMost(m *mixture, item int32, besides float64) float64 {
-	return r.rules.boosted(item, besides+m.blend.Factors*m.length*r.index.length(item)) * (1 + 1e-9)
+// reaches reports whether the score of an item, its boost included, may be as high as that, by its score besides factors and a look at
+// no more than the length of its factors (Cauchy and Schwarz), if at that. It errs on the side of yes by more than rounding.
+func (r *Recommender) reaches(m *mixture, item int32, besides, score float64) bool {
+	if r.rules.boosted(item, besides+m.most)*(1+1e-9) < score {
+		return false
+	}
+	return m.most == 0 || r.rules.boosted(item, besides+m.blend.Factors*m.length*r.index.length(item))*(1+1e-9) >= score
 }
 
 // score is an item's score, its boost included.
@@ -179,7 +202,7 @@ func (r *Recommender) whole(m *mixture, item int32, score float64) float64 {
 }
 
 func (r *Recommender) besidesFactors(m *mixture, item int32) float64 {
-	said := &m.said[item]
+	said := m.of(item)
 	score := m.blend.Neighbours*float64(said[saidNear]) + m.blend.Recent*float64(said[saidRecent]) + m.blend.Own*float64(said[saidOwn])
 	if m.blend.Popular > 0 {
 		score += m.blend.Popular * r.popularity[item]
@@ -196,19 +219,13 @@ func (r *Recommender) mix(s *scratch, strategy string, o Options) Answer {
 	need := o.Offset + o.Limit
 	popular := r.popular[model.PopularAll]
 	s.best = s.best[:0]
-	m.met.Clear()
-	weigh := func(item int32, besides float64) {
-		if len(s.best) < need || r.atMost(m, item, besides) >= s.best[0].Score {
-			s.best = push(s.best, Scored{popular.place[item], r.whole(m, item, besides)}, need)
-		}
-	}
 	consider := func(item int32) {
-		if !m.met.Has(item) && !s.filter.out(item) {
-			m.met.Add(item)
-			weigh(item, r.besidesFactors(m, item))
+		if m.said[item].round != m.round {
+			m.touch(item)
+			r.weigh(s, need, item, r.besidesFactors(m, item))
 		}
 	}
-	r.considerTouched(s, need, weigh)
+	r.weighTouched(s, need)
 	for _, scored := range r.strange(s, o) {
 		s.best = push(s.best, scored, need)
 	}
@@ -269,29 +286,34 @@ func (r *Recommender) mix(s *scratch, strategy string, o Options) Answer {
 	}
 }
 
-// considerTouched weighs the items that the history touches: first those that are the best without factors, so that most of the others
+// weighTouched weighs the items that the history touches: first those that are the best without factors, so that most of the others
 // need no look at theirs.
-func (r *Recommender) considerTouched(s *scratch, need int, weigh func(item int32, besides float64)) {
+func (r *Recommender) weighTouched(s *scratch, need int) {
 	m := &s.mixture
 	m.besides, m.top = m.besides[:0], m.top[:0]
-	for _, item := range m.touched {
-		if m.met.Has(item) || s.filter.out(item) {
-			m.besides = append(m.besides, -1)
-			continue
-		}
-		m.met.Add(item)
+	for i, item := range m.touched {
 		besides := r.besidesFactors(m, item)
 		m.besides = append(m.besides, besides)
-		m.top = push(m.top, Scored{int32(len(m.besides) - 1), besides}, need)
+		if (len(m.top) < need || besides > m.top[0].Score) && !s.filter.out(item) {
+			m.top = push(m.top, Scored{int32(i), besides}, need)
+		}
 	}
 	for _, first := range m.top {
-		weigh(m.touched[first.Item], first.Score)
+		r.weigh(s, need, m.touched[first.Item], first.Score)
 		m.besides[first.Item] = -1
 	}
 	for i, besides := range m.besides {
 		if besides >= 0 {
-			weigh(m.touched[i], besides)
+			r.weigh(s, need, m.touched[i], besides)
 		}
+	}
+}
+
+// weigh puts an item among the best if it is one of them and may be shown.
+func (r *Recommender) weigh(s *scratch, need int, item int32, besides float64) {
+	m := &s.mixture
+	if (len(s.best) < need || r.reaches(m, item, besides, s.best[0].Score)) && !s.filter.out(item) {
+		s.best = push(s.best, Scored{r.popular[model.PopularAll].place[item], r.whole(m, item, besides)}, need)
 	}
 }
 

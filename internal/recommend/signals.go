@@ -85,7 +85,8 @@ func (r *Recommender) signals(s *scratch, decays []float64, includeSeen bool, we
 		if i == 0 || i == len(decays)-1 { // the best neighbours at either end hold those between
 			s.best = s.best[:0]
 			for _, item := range m.touched {
-				s.best = push(s.best, Scored{item, m.blend.Neighbours*float64(m.said[item][saidNear]) + m.blend.Recent*float64(m.said[item][saidRecent])}, candidates)
+				said := m.of(item)
+				s.best = push(s.best, Scored{item, m.blend.Neighbours*float64(said[saidNear]) + m.blend.Recent*float64(said[saidRecent])}, candidates)
 			}
 			for _, scored := range s.best {
 				add(scored.Item)
@@ -105,9 +106,10 @@ func (r *Recommender) signals(s *scratch, decays []float64, includeSeen bool, we
 				}
 				continue
 			}
-			near[j] = float32(m.blend.Neighbours) * m.said[item][saidNear]
-			recent[j] = float32(m.blend.Recent) * m.said[item][saidRecent]
-			own[j] = float32(m.blend.Own) * m.said[item][saidOwn]
+			said := m.of(item)
+			near[j] = float32(m.blend.Neighbours) * said[saidNear]
+			recent[j] = float32(m.blend.Recent) * said[saidRecent]
+			own[j] = float32(m.blend.Own) * said[saidOwn]
 			if i > 0 {
 				continue
 			}
