@@ -5,7 +5,7 @@ SHELL := bash
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
 
-PROGRAMS := ./producer ./consumer ./api ./sparkjobs/train ./sparkjobs/models ./sparkjobs/tune ./scripts/generate ./scripts/dlq ./scripts/erase ./scripts/doctor
+PROGRAMS := ./producer ./consumer ./api ./sparkjobs/train ./sparkjobs/models ./sparkjobs/tune ./scripts/generate ./scripts/dlq ./scripts/erase ./scripts/doctor ./scripts/backup ./scripts/restore
 
 .PHONY: help setup up down status doctor demo test test-unit test-integration test-faults bench-ingest bench-train bench-serve lint fmt build compose-check clean
 
@@ -33,7 +33,7 @@ status: ## What runs, and where (ends non-zero if something does not)
 	scripts/runtime status
 
 doctor: ## Look whether everything needed is here, and how what runs is doing; says what to do (DATA_DIR, KAFKA_…, SPARK_REMOTE as usual)
-	go run ./scripts/doctor
+	go run ./scripts/doctor ./scripts/backup ./scripts/restore
 
 demo: ## The whole way on this machine: events, Kafka, batch files, training, API; leaves the services up
 	scripts/demo
