@@ -155,10 +155,15 @@ func (m *mixture) approach(signal int, neighbours *model.Neighbours, h weighed) 
 		return 0
 	}
 	items, scores := neighbours.Of(h.item)
+	near := float32(h.near)
+	scores = scores[:len(items)]
 	for i, item := range items {
 		said := m.touch(item)
-		said[signal] += float32(h.near) * scores[i]
-		largest = max(largest, said[signal])
+		sum := said[signal] + near*scores[i]
+		said[signal] = sum
+		if sum > largest { // max would see to NaN, too
+			largest = sum
+		}
 	}
 	return largest
 }

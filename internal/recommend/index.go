@@ -35,7 +35,8 @@ type Index struct {
 	factors  []float32 // row p belongs to item order[p]
 	norms    []float32 // of the rows, descending, rounded up
 	order    []int32
-	position []int32 // by item: its row, or -1 if it has no factors
+	position []int32   // by item: its row, or -1 if it has no factors
+	lengths  []float32 // by item: its norm rounded up, 0 if it has no factors
 	products sync.Pool
 }
 
@@ -46,7 +47,7 @@ const blockRows = 32
 func NewIndex(factors []float32, rank int) *Index {
 	items := len(factors) / rank
 	exact := make([]float64, items)
-	x := &Index{rank: rank, position: make([]int32, items)}
+	x := &Index{rank: rank, position: make([]int32, items), lengths: make([]float32, items)}
 	x.products.New = func() any { return new([blockRows]float32) }
 	for i := range items {
 		exact[i] = norm(factors[i*rank : (i+1)*rank])
@@ -64,6 +65,7 @@ func NewIndex(factors []float32, rank int) *Index {
 	for p, item := range x.order {
 		x.position[item] = int32(p)
 		x.norms[p] = roundUp(exact[item])
+		x.lengths[item] = x.norms[p]
 		x.factors = append(x.factors, factors[int(item)*rank:int(item+1)*rank]...)
 	}
 	return x
@@ -78,12 +80,7 @@ func (x *Index) Vector(item int32) []float32 {
 }
 
 // length returns the norm of an item's factors, rounded up.
-func (x *Index) length(item int32) float64 {
-	if x.position[item] < 0 {
-		return 0
-	}
-	return float64(x.norms[x.position[item]])
-}
+func (x *Index) length(item int32) float64 { return float64(x.lengths[item]) }
 
 func (x *Index) row(p int) []float32 { return x.factors[p*x.rank : (p+1)*x.rank : (p+1)*x.rank] }
 
