@@ -37,7 +37,7 @@ func newContractChecker(t *testing.T) *contractChecker {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, kind := range []string{"text/plain", "text/html", "application/yaml"} {
+	for _, kind := range []string{"text/plain", "text/html", "text/css", "text/javascript", "image/svg+xml", "application/yaml"} {
 		openapi3filter.RegisterBodyDecoder(kind, openapi3filter.FileBodyDecoder)
 	}
 	return &contractChecker{document: document, router: router, used: map[string]bool{}}
@@ -131,6 +131,7 @@ func TestContract(t *testing.T) {
 		c.check(t, empty, true, "GET", path, "")
 	}
 	checkLiveContract(t, c, p)
+	checkDashboardContract(t, c, p, empty)
 	for path, item := range c.document.Paths.Map() {
 		for method := range item.Operations() {
 			if !c.used[method+" "+path] {

@@ -46,6 +46,7 @@ type settings struct {
 	traces      string
 	kafka       kafka.Config
 	live        live.Options
+	group       string
 	maxLag      time.Duration
 	logging     logging.Config
 }
@@ -95,7 +96,7 @@ func (s *settings) serve(ctx, stop context.Context, log *slog.Logger) error {
 		s.live.Kafka, s.live.Log = s.kafka, log
 		feed = live.New(s.live)
 	}
-	return serve.New(serve.Options{Live: feed, MaxLag: s.maxLag, DataDir: s.dataDir, Contract: contract, Poll: time.Second, Keys: s.keys, RateLimit: s.rateLimit,
+	return serve.New(serve.Options{Live: feed, Kafka: s.kafka, Topic: s.live.Topic, Group: s.group, MaxLag: s.maxLag, DataDir: s.dataDir, Contract: contract, Poll: time.Second, Keys: s.keys, RateLimit: s.rateLimit,
 		TLS: s.certificate, AccessLog: s.accessLog, Traces: s.traces, Log: log}).Run(ctx, stop, listener)
 }
 
@@ -129,6 +130,8 @@ func parse(args []string, getenv func(string) string, out io.Writer) (*settings,
 	f.Env("topic", "KAFKA_TOPIC")
 	f.StringVar(&s.live.Erasures, "erasures-topic", live.ErasuresTopic, "compacted Kafka `topic` of erased visitors; made if it is not there")
 	f.Env("erasures-topic", "KAFKA_ERASURES_TOPIC")
+	f.StringVar(&s.group, "group-id", "cartwheel-batches", "the consumers' `group`, whose progress the dashboard shows")
+	f.Env("group-id", "KAFKA_GROUP_ID")
 	f.DurationVar(&s.live.Back, "live-back", 24*time.Hour, "`time` that the topic is read back at the start")
 	f.Env("live-back", "API_LIVE_BACK")
 	f.IntVar(&s.live.Visitors, "live-visitors", 1_000_000, "`number` of visitors whose newest events are kept, in 1 KB each on average")
@@ -153,6 +156,7 @@ func parse(args []string, getenv func(string) string, out io.Writer) (*settings,
 		s.kafka.Check(&p)
 	}
 	p.Check(s.live.Topic != "" && s.live.Erasures != "", "--topic and --erasures-topic must not be empty")
+	p.Check(s.group != "", "--group-id is empty")
 	p.Check(s.live.Back >= 0, "--live-back %s is below 0", s.live.Back)
 	p.Check(s.live.Visitors >= 1 && s.live.Visitors <= 100_000_000, "--live-visitors %d is not between 1 and 100,000,000", s.live.Visitors)
 	p.Check(s.maxLag >= 0, "--ready-max-lag %s is below 0", s.maxLag)

@@ -174,7 +174,7 @@ func TestProblems(t *testing.T) {
 		field, says        string
 		header             []string
 	}{
-		{method: "GET", path: "/", status: 404, says: "/openapi.yaml"},
+		{method: "GET", path: "/nothing", status: 404, says: "/openapi.yaml"},
 		{method: "GET", path: "/v1/visitors/anna/recommendations/", status: 404, says: "nothing at this path"},
 		{method: "GET", path: "/v1/visitors//recommendations", status: 400, field: "visitorid", says: "empty"},
 		{method: "DELETE", path: visitor, status: 405, says: "GET"},

@@ -7,11 +7,21 @@ import (
 	kafkago "github.com/segmentio/kafka-go"
 )
 
-// Bounds returns the offsets of all partitions of a topic, by partition, in one question.
+// Bounds returns the offsets of all partitions of a topic, by partition. Unlike Partitions it never makes a broker create the topic,
+// and goes by a picture of the cluster that may be some seconds old. Where there is no such topic the error wraps ErrNoTopic.
 func (c *Client) Bounds(ctx context.Context, topic string) ([]Offsets, error) {
-	n, err := c.Partitions(ctx, topic)
+	picture, err := c.kafka.Metadata(ctx, &kafkago.MetadataRequest{Topics: []string{topic}})
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("looking up topic %s: %w", topic, err)
+	}
+	n := 0
+	for _, t := range picture.Topics {
+		if t.Name == topic && t.Error == nil {
+			n = len(t.Partitions)
+		}
+	}
+	if n == 0 {
+		return nil, fmt.Errorf("%w: %s", ErrNoTopic, topic)
 	}
 	asked := make([]kafkago.OffsetRequest, 0, 2*n)
 	for p := range n {

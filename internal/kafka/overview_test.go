@@ -1,6 +1,7 @@
 package kafka_test
 
 import (
+	"errors"
 	"testing"
 
 	"cartwheel/internal/kafka"
@@ -22,7 +23,7 @@ func TestBounds(t *testing.T) {
 			t.Errorf("partition %d: %v, want %v", p, bounds[p], want)
 		}
 	}
-	if _, err := c.Bounds(t.Context(), "nothing"); err == nil {
-		t.Error("a topic that does not exist has bounds")
+	if _, err := c.Bounds(t.Context(), "nothing"); !errors.Is(err, kafka.ErrNoTopic) {
+		t.Errorf("a topic that does not exist: %v", err)
 	}
 }

@@ -41,6 +41,9 @@ func (s *Server) around(c *gin.Context) {
 			route = "none"
 		}
 		took := time.Since(begun)
+		if opened, ok := c.Get(openedKey); ok {
+			took = opened.(time.Duration)
+		}
 		s.metrics.observe(route, c.Writer.Status(), took)
 		if s.options.Traces != "" {
 			nameSpan(c, route, id)
@@ -51,6 +54,8 @@ func (s *Server) around(c *gin.Context) {
 		}
 	}()
 	switch {
+	case s.origin.Check(c.Request) != nil:
+		fail(c, http.StatusForbidden, "", "a page of another site sent this; this API takes what changes something from its own pages and from programs only")
 	case len(c.Request.RequestURI) > maxURLBytes:
 		fail(c, http.StatusRequestURITooLong, "", fmt.Sprintf("the URL has %d bytes, more than %d", len(c.Request.RequestURI), maxURLBytes))
 	case headerBytes(c.Request.Header) > maxHeaderBytes:

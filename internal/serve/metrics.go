@@ -3,6 +3,7 @@ package serve
 import (
 	"net/http"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -23,6 +24,8 @@ type metrics struct {
 	refused  prometheus.Counter
 
 	rulesRefused prometheus.Counter
+
+	answered, failed atomic.Int64 // requests, and those with 5xx
 }
 
 func newMetrics() *metrics {
@@ -59,6 +62,10 @@ func (m *metrics) swapped(now *served) {
 
 // observe counts a request. The route is a pattern of the contract, never a path that a client made up.
 func (m *metrics) observe(route string, code int, took time.Duration) {
+	m.answered.Add(1)
+	if code >= http.StatusInternalServerError {
+		m.failed.Add(1)
+	}
 	m.requests.WithLabelValues(route, strconv.Itoa(code)).Inc()
 	m.latency.WithLabelValues(route).Observe(took.Seconds())
 }

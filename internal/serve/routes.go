@@ -34,6 +34,8 @@ func (s *Server) routes() http.Handler {
 	e.GET("/metrics", gin.WrapH(s.metrics.handler()))
 	e.GET("/openapi.yaml", s.contract)
 	e.GET("/docs", s.docs)
+	e.GET("/", s.dashboard)
+	e.GET("/dashboard/:file", s.asset)
 
 	read := e.Group("/v1", s.allow(roleReader))
 	read.GET("/visitors/:visitorid/recommendations", s.fromChampion(visitorRecommendations))
@@ -43,6 +45,8 @@ func (s *Server) routes() http.Handler {
 	read.GET("/items/popular", s.fromChampion(s.popular))
 	read.GET("/items/trending", s.fromChampion(s.trendingItems))
 	read.GET("/items/:itemid/similar", s.fromChampion(similarItems))
+	read.GET("/status", s.status)
+	read.GET("/status/stream", s.statusStream)
 	read.GET("/models", s.models)
 	read.GET("/models/:version", s.model)
 	e.POST("/v1/events", s.allow(roleWriter), s.postEvents)

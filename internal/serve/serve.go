@@ -18,7 +18,9 @@ import (
 	"sync/atomic"
 	"time"
 
+	"cartwheel/internal/kafka"
 	"cartwheel/internal/live"
+	"cartwheel/internal/status"
 )
 
 // Options say what a server works with.
@@ -33,6 +35,9 @@ type Options struct {
 	Live      *live.Feed       // nil without a broker
 	MaxLag    time.Duration    // of the live history, beyond which the server is not ready; 0 is no bound
 	Traces    string           // URL of an OpenTelemetry collector; empty sends none
+	Kafka     kafka.Config     // the broker that the status is of; without servers there is none
+	Topic     string           // of events
+	Group     string           // of consumers that write batch files
 	Log       *slog.Logger
 }
 
@@ -60,16 +65,24 @@ type Server struct {
 	handler  http.Handler
 	page     func() ([]byte, error) // the contract for people
 	draining atomic.Bool
+	origin   *http.CrossOriginProtection
+
+	started  time.Time
+	gatherer *status.Gatherer
+	watcher  *status.Watcher
+	stopping chan struct{} // closed when draining begins
 }
 
 // New makes a server. It reads nothing yet.
 func New(o Options) *Server {
-	s := &Server{options: o, log: o.Log, metrics: newMetrics(), limits: newLimits(o.RateLimit), live: o.Live}
+	s := &Server{options: o, log: o.Log, metrics: newMetrics(), limits: newLimits(o.RateLimit), live: o.Live, started: time.Now(),
+		origin: http.NewCrossOriginProtection()}
 	if s.live != nil {
 		liveMetrics(s.metrics.registry, s.live)
 	}
 	s.champion = &champion{dir: s.modelsDir(), log: o.Log, metrics: s.metrics, live: o.Live,
 		shop: newCatalogue(filepath.Join(o.DataDir, "catalogue"), o.Log, s.metrics)}
+	s.watching()
 	s.page = sync.OnceValues(func() ([]byte, error) { return renderDocs(o.Contract) })
 	s.handler = s.routes()
 	return s
@@ -115,6 +128,8 @@ func (s *Server) Run(ctx, stop context.Context, listener net.Listener) error {
 	feeding, stopFeeding := context.WithCancel(ctx) // to the end of the requests in flight
 	defer stopFeeding()
 	s.following(feeding, &background)
+	defer s.gatherer.Close()
+	defer s.watcher.Wait()
 
 	failed := make(chan error, 1)
 	background.Go(func() { failed <- serve(listener) })
@@ -125,6 +140,7 @@ func (s *Server) Run(ctx, stop context.Context, listener net.Listener) error {
 	}
 
 	s.draining.Store(true)
+	close(s.stopping)
 	s.log.Info("stopping: letting the requests in flight end")
 	select {
 	case <-time.After(lameDuck):

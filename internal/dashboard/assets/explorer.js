@@ -1,0 +1,1 @@
+export function explorer(root) { root.append(); }

@@ -1,0 +1,1 @@
+export function quality(root) { root.append(); }

@@ -1,0 +1,1 @@
+export function segments(root) { root.append(); }
