@@ -103,6 +103,7 @@ func TestContract(t *testing.T) {
 	for _, body := range []string{`{"items":["a1",7]}`, `{"items":[]}`, `{"events":[{"itemid":"a1"},{"itemid":9,"event":"transaction","timestamp":1433221332117}]}`} {
 		c.check(t, p, true, "POST", session+"?seen=exclude&limit=5", body)
 	}
+	checkVisitorsContract(t, c, p, empty)
 	const many, scores = "/v1/visitors/recommendations", "/v1/scores"
 	c.check(t, p, true, "POST", many+"?explain=true&limit=2", `{"visitorids":["anna",7,"nobody","anna"]}`)
 	c.check(t, p, true, "POST", scores, `{"visitorid":"anna","itemids":["a1","nothing",9]}`)

@@ -14,6 +14,8 @@ import (
 	"testing"
 	"time"
 
+	"cartwheel/internal/features"
+	"cartwheel/internal/model"
 	"cartwheel/internal/model/modeltest"
 )
 
@@ -230,8 +232,19 @@ func shop(name string) modeltest.Spec {
 		Categories:   map[string][]string{"a1": {"all"}, "a2": {"all"}, "b1": {"b"}, "b2": {"b"}},
 		Near:         map[string][]modeltest.Scored{"b1": {{Item: "new", Score: 0.5}}},
 		EventWeights: map[string]float64{"view": 1, "addtocart": 3, "transaction": 5},
+		Profiles:     map[string]model.Profile{"anna": anna, "ben": ben},
+		Features:     features.VisitorNames(),
 	}
 }
+
+const dayMS = 24 * 3600_000
+
+// anna came twice within the window that purchases are foretold from, ben once and long before it.
+var (
+	end  = modeltest.End.UnixMilli()
+	anna = model.Profile{FirstSeen: end - 10*dayMS, LastSeen: end - 4*dayMS, Views: 3, Carts: 1, Items: 1, Viewed: 1, Carted: 1, ViewedCarted: 1, Sessions: 2, Morning: 2, Weekend: 1}
+	ben  = model.Profile{FirstSeen: end - 40*dayMS, LastSeen: end - 40*dayMS, Views: 1, Items: 1, Viewed: 1, Sessions: 1}
+)
 
 // metric reads one figure of /metrics.
 func (p *program) metric(t *testing.T, name string) string {

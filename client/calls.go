@@ -149,8 +149,17 @@ type Models struct {
 		Version  string          `json:"version"`
 		Champion bool            `json:"champion"`
 		Metrics  json.RawMessage `json:"metrics"`
-		Error    string          `json:"error"` // why the folder is no sound version
+		Decision *Decision       `json:"decision"` // nil in versions that were promoted without one
+		Error    string          `json:"error"`    // why the folder is no sound version
 	} `json:"models"`
+}
+
+// Decision says whether a training made its version the champion, and why.
+type Decision struct {
+	Promoted bool   `json:"promoted"`
+	Forced   bool   `json:"forced"` // promoted although the comparison was against it
+	Reason   string `json:"reason"`
+	Champion string `json:"champion"` // that of the time
 }
 
 // Models lists the versions.

@@ -23,6 +23,7 @@ import (
 	"go.uber.org/goleak"
 
 	"cartwheel/client"
+	"cartwheel/internal/features"
 	"cartwheel/internal/model/modeltest"
 	"cartwheel/internal/serve"
 )
@@ -33,7 +34,9 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 func serveShop(t testing.TB, keys string) (url string) {
 	t.Helper()
 	data := t.TempDir()
-	modeltest.Write(t, data+"/models", modeltest.Random("v1", 1, 30, 60, 4))
+	spec := modeltest.Random("v1", 1, 30, 60, 4)
+	spec.Features = features.VisitorNames()
+	modeltest.Write(t, data+"/models", spec)
 	modeltest.Write(t, data+"/models", modeltest.Random("v2", 2, 30, 60, 4))
 	modeltest.MakeChampion(t, data+"/models", "v1")
 	accepted, err := serve.ParseKeys(keys)
@@ -162,10 +165,35 @@ func TestEveryCallOfTheContract(t *testing.T) {
 	must("popular", len(list.Items) == 10, err)
 	scores, err := c.Scores(ctx, "v1", []string{"i1", "nothing"})
 	must("scores", len(scores.Scores) == 2 && scores.Scores[0].Score != nil && scores.Scores[1].Score == nil, err)
+	profile, err := c.Profile(ctx, "v1")
+	must("profile", profile.VisitorID == "v1" && profile.Views > 0 && len(profile.RecentItems) > 0 && profile.Segment != nil && profile.Purchase.WithinDays == modeltest.LabelDays, err)
+	purchase, err := c.Purchase(ctx, "v1")
+	must("purchase", purchase == *profile.Purchase, err)
+	purchase, err = c.Purchase(ctx, "nobody")
+	must("a stranger's purchase", !purchase.Active && purchase.Probability == modeltest.InactiveRate, err)
+	deeds := client.Deeds{Events: []client.Event{{ItemID: "i1", Timestamp: 1433221332117}, {ItemID: "i1", Event: "addtocart", Timestamp: 1433221332118}}, At: 1433221400000}
+	purchase, err = c.PurchaseOf(ctx, deeds)
+	must("purchase by events", purchase.Active && purchase.AsOf == deeds.At, err)
+	segment, err := c.Segment(ctx, "v1")
+	must("segment", *segment.Segment == *profile.Segment, err)
+	segment, err = c.Segment(ctx, "nobody")
+	must("a stranger's segment", segment.ModelVersion == "v1" && segment.Segment == nil, err)
+	of, err := c.PurchaseOf(ctx, client.Deeds{At: deeds.At, Features: map[string]int64{"first_seen": 1433221332117, "last_seen": 1433221332118, "views": 1, "addtocarts": 1, "items": 1,
+		"viewed_items": 1, "addtocart_items": 1, "viewed_addtocart_items": 1, "sessions": 1, "recent_events": 2, "recent_addtocarts": 1}})
+	must("purchase by features", of == purchase, err)
+	segment, err = c.SegmentOf(ctx, deeds)
+	must("segment by events", segment.Segment != nil, err)
+	segment, err = c.SegmentOf(ctx, client.Deeds{})
+	must("segment of nothing", segment.Segment == nil, err)
+	segments, err := c.Segments(ctx)
+	must("segments", len(segments.Segments) == 2 && segments.Visitors == 30 && segments.Segments[1].Name != "" && len(segments.Segments[1].Means) == len(segments.Means), err)
+	var impossible *client.Error
+	_, err = c.SegmentOf(ctx, client.Deeds{Features: map[string]int64{"views": 1, "viewed_items": 2}})
+	must("what cannot be", errors.As(err, &impossible) && impossible.Status == 422 && impossible.Field == "features.viewed_items", nil)
 	previous, err := c.Activate(ctx, "v2")
 	must("activate", previous == "v1", err)
 	models, err := c.Models(ctx)
-	must("models", len(models.Models) == 2 && models.Champion != nil && *models.Champion == "v2", err)
+	must("models", len(models.Models) == 2 && models.Champion != nil && *models.Champion == "v2" && models.Models[1].Decision.Promoted, err)
 	manifest, err := c.Model(ctx, "v1")
 	must("model", bytes.Contains(manifest, []byte(`"files"`)), err)
 

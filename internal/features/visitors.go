@@ -30,6 +30,34 @@ const (
 // that a visitor is looked at: nothing that happens then or later has a part in a feature.
 type Window struct{ From, At int64 }
 
+func (w Window) has(timestamp int64) bool { return timestamp >= w.From && timestamp < w.At }
+
+// Check says why a profile that somebody has told cannot be of events in this window, if it cannot. The error is a *model.Impossible.
+func (w Window) Check(p model.Profile) error {
+	if err := p.Check(); err != nil {
+		return err
+	}
+	recent := w.At - Recent.Milliseconds()
+	for _, wrong := range []struct {
+		so     bool
+		column string
+		why    string
+	}{
+		{p.Events() == 0 && p.LastSeen > 0, "last_seen", "there is a last_seen but no event"},
+		{p.Events() > 0 && p.FirstSeen < w.From, "first_seen", fmt.Sprintf("first_seen is before %d, where the window begins that counts", w.From)},
+		{p.Events() > 0 && p.LastSeen >= w.At, "last_seen", fmt.Sprintf("last_seen is not before %d, the moment that is asked about", w.At)},
+		{p.LastSeen >= recent && p.Events() > 0 && p.RecentEvents == 0, "recent_events", fmt.Sprintf("last_seen is within the %v before %d, but there are no recent_events", Recent, w.At)},
+		{p.LastSeen < recent && p.RecentEvents > 0, "recent_events", fmt.Sprintf("there are recent_events, but last_seen is not within the %v before %d", Recent, w.At)},
+		{p.FirstSeen >= recent && p.RecentEvents < p.Events(), "recent_events", fmt.Sprintf("recent_events is less than the events, but first_seen is within the %v before %d", Recent, w.At)},
+		{p.FirstSeen >= recent && p.RecentCarts < p.Carts, "recent_addtocarts", fmt.Sprintf("recent_addtocarts is less than addtocarts, but first_seen is within the %v before %d", Recent, w.At)},
+	} {
+		if wrong.so {
+			return &model.Impossible{Column: wrong.column, Why: wrong.why}
+		}
+	}
+	return nil
+}
+
 // Moments adds to events, with the columns visitor, item, event and timestamp, the column before: the time of the visitor's event
 // before, or null. Visitors and items may be of any type that can be compared. Profiles starts from here, for any number of windows.
 func Moments(ctx context.Context, events sql.DataFrame) (sql.DataFrame, error) {
@@ -87,30 +115,18 @@ func Profiles(ctx context.Context, moments sql.DataFrame, windows ...Window) (sq
 func ProfileOf(events []event.Event, w Window) model.Profile {
 	within := make([]event.Event, 0, len(events))
 	for _, e := range events {
-		if e.Timestamp >= w.From && e.Timestamp < w.At {
+		if w.has(e.Timestamp) {
 			within = append(within, e)
 		}
 	}
 	slices.SortStableFunc(within, func(a, b event.Event) int { return cmp.Compare(a.Timestamp, b.Timestamp) })
 	var p model.Profile
-	type acts struct{ viewed, carted, bought bool }
-	items := map[string]acts{}
 	for i, e := range within {
 		recent := e.Timestamp >= w.At-Recent.Milliseconds()
-		did := items[e.ItemID]
-		switch e.Event {
-		case event.View:
-			p.Views++
-			did.viewed = true
-		case event.AddToCart:
-			p.Carts++
-			did.carted = true
-			add(&p.RecentCarts, recent)
-		case event.Transaction:
-			p.Orders++
-			did.bought = true
-		}
-		items[e.ItemID] = did
+		add(&p.Views, e.Event == event.View)
+		add(&p.Carts, e.Event == event.AddToCart)
+		add(&p.RecentCarts, e.Event == event.AddToCart && recent)
+		add(&p.Orders, e.Event == event.Transaction)
 		add(&p.Sessions, i == 0 || e.Timestamp-within[i-1].Timestamp > SessionPause.Milliseconds())
 		add(&p.RecentEvents, recent)
 		at := time.UnixMilli(e.Timestamp).UTC()
@@ -119,7 +135,7 @@ func ProfileOf(events []event.Event, w Window) model.Profile {
 		add(&p.Evening, at.Hour() >= 18)
 		add(&p.Weekend, at.Weekday() == time.Saturday || at.Weekday() == time.Sunday)
 	}
-	for _, did := range items {
+	for _, did := range actsOf(within, w) {
 		p.Items++
 		add(&p.Viewed, did.viewed)
 		add(&p.Carted, did.carted)
@@ -131,6 +147,24 @@ func ProfileOf(events []event.Event, w Window) model.Profile {
 		p.FirstSeen, p.LastSeen = within[0].Timestamp, within[len(within)-1].Timestamp
 	}
 	return p
+}
+
+// acts are the kinds of event that an item has met.
+type acts struct{ viewed, carted, bought bool }
+
+// actsOf says what was done to each item within a window.
+func actsOf(events []event.Event, w Window) map[string]acts {
+	items := map[string]acts{}
+	for _, e := range events {
+		if w.has(e.Timestamp) {
+			did := items[e.ItemID]
+			did.viewed = did.viewed || e.Event == event.View
+			did.carted = did.carted || e.Event == event.AddToCart
+			did.bought = did.bought || e.Event == event.Transaction
+			items[e.ItemID] = did
+		}
+	}
+	return items
 }
 
 func add(n *int64, ok bool) {

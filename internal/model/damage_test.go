@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/parquet-go/parquet-go"
 	"golang.org/x/sys/unix"
 
 	"cartwheel/internal/model"
@@ -54,6 +55,63 @@ func seen(rows ...seenRow) change       { return table("seen", rows) }
 func tree(rows ...category) change      { return table("categories", rows) }
 func members(rows ...member) change     { return table("item_categories", rows) }
 func popular(rows ...popularRow) change { return table("popular", rows) }
+
+// profiles writes a table of profiles, each as its visitor and the numbers of model.ProfileColumns.
+func profiles(rows ...map[string]int64) change {
+	return func(t *testing.T, dir string, _ *model.Manifest) {
+		group := parquet.Group{"visitor": parquet.Leaf(parquet.Int32Type)}
+		for _, name := range model.ProfileColumns {
+			group[name] = parquet.Leaf(parquet.Int64Type)
+		}
+		var all []map[string]any
+		for _, row := range rows {
+			one := map[string]any{}
+			for name, n := range row {
+				one[name] = n
+			}
+			one["visitor"] = int32(row["visitor"])
+			all = append(all, one)
+		}
+		removeAll("profiles")(t, dir, nil)
+		mkdir("profiles")(t, dir, nil)
+		file, err := os.Create(filepath.Join(dir, "profiles/part-00000-test-c000.snappy.parquet"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer file.Close()
+		w := parquet.NewGenericWriter[map[string]any](file, parquet.NewSchema("spark_schema", group))
+		if _, err := w.Write(all); err != nil {
+			t.Fatal(err)
+		}
+		if err := w.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func soundProfile(visitor int64) map[string]int64 {
+	row := map[string]int64{"visitor": visitor}
+	for _, name := range model.ProfileColumns {
+		row[name] = 0
+	}
+	for _, name := range []string{"first_seen", "last_seen", "views", "items", "viewed_items", "sessions"} {
+		row[name] = 1
+	}
+	return row
+}
+
+func changed(row map[string]int64, name string, n int64) map[string]int64 {
+	row[name] = n
+	return row
+}
+
+func mkdir(name string) change {
+	return func(t *testing.T, dir string, _ *model.Manifest) {
+		if err := os.MkdirAll(filepath.Join(dir, name), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
 
 func numbered(n int) (rows []item) {
 	for i := range n {

@@ -85,6 +85,11 @@ func Load(dir string) (*Version, error) {
 	if err != nil {
 		return nil, err
 	}
+	for _, folder := range []string{"purchase", "segments"} {
+		if err := verifyFolder(root, folder, files); err != nil {
+			return nil, err
+		}
+	}
 	tables := map[string]table{}
 	for _, name := range []string{"als/userFactors", "als/itemFactors", "visitors", "items", "seen", "neighbours", "recent_neighbours", "popular"} {
 		if tables[name], err = newTable(root, name, files); err != nil {

@@ -28,6 +28,9 @@ func TestLoadGivesBackWhatWasWritten(t *testing.T) {
 	checkRows(t, v.Factors.Visitors, spec.VisitorFactors, spec.Rank)
 	checkRows(t, v.Factors.Items, spec.ItemFactors, spec.Rank)
 	for i, visitor := range spec.Visitors {
+		if p, ok := v.Profiles.Of(int32(i)); !ok || p != spec.Profiles[visitor] || p.Check() != nil {
+			t.Errorf("visitor %s has the profile %+v, %v, want %+v", visitor, p, p.Check(), spec.Profiles[visitor])
+		}
 		var got []modeltest.Pair
 		items, strengths := v.Seen.Of(int32(i))
 		ages, habits := v.Seen.Ages(int32(i)), v.Seen.Habits(int32(i))
@@ -246,7 +249,18 @@ func TestLoadRefuses(t *testing.T) {
 		"categorised item":      {damage: members(member{20, "c0"}), want: []string{"item_categories" + part, "item 20"}},
 		"categorised item less": {damage: members(member{-1, "c0"}), want: []string{"item_categories" + part, "item -1"}},
 		"categorised twice":     {damage: members(member{3, "c0"}, member{3, "c0"}), want: []string{"item_categories", "item 3", "second time"}},
-		"popular nothing":       {damage: popular(popularRow{"view", 1, 1}), want: []string{"popular", `"all"`}},
+		"profile beyond":        {damage: profiles(soundProfile(20)), want: []string{"profiles" + part, "visitor 20"}},
+		"profile negative":      {damage: profiles(soundProfile(-1)), want: []string{"profiles" + part, "visitor -1"}},
+		"profile twice":         {damage: profiles(soundProfile(3), soundProfile(3)), want: []string{"profiles" + part, "visitor 3 a second time"}},
+		"profile impossible":    {damage: profiles(changed(soundProfile(3), "viewed_items", 9)), want: []string{"profiles" + part, "visitor 3", "viewed_items is more than views"}},
+		"profile below zero":    {damage: profiles(changed(soundProfile(3), "weekend", -1)), want: []string{"profiles" + part, "weekend is -1"}},
+		"profile absurd":        {damage: profiles(changed(soundProfile(3), "views", 1<<62)), want: []string{"profiles" + part, "views is 4611686018427387904"}},
+		"profile columns": {damage: table("profiles", []struct {
+			Visitor int32 `parquet:"visitor"`
+		}{{1}}), want: []string{"profiles" + part, "first_seen is missing"}},
+		"profiles cut":     {damage: truncate("profiles" + part), want: []string{"profiles" + part}},
+		"model not listed": {after: both(mkdir("purchase/data"), write("purchase/data/part-0", "x")), want: []string{"purchase/data/part-0", "does not list it"}},
+		"popular nothing":  {damage: popular(popularRow{"view", 1, 1}), want: []string{"popular", `"all"`}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

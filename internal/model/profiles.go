@@ -39,45 +39,51 @@ func (p *Profile) Numbers() []*int64 {
 		&p.Morning, &p.Afternoon, &p.Evening, &p.Weekend}
 }
 
-// Check says in which way a profile cannot be: a part greater than its whole.
+// Impossible says which number of a profile cannot be, by its column, and why.
+type Impossible struct{ Column, Why string }
+
+func (e *Impossible) Error() string { return e.Why }
+
+// Check says in which way a profile cannot be, if it cannot: a part greater than its whole. The error is an *Impossible.
 func (p *Profile) Check() error {
 	for i, n := range p.Numbers() {
 		if *n < 0 {
-			return fmt.Errorf("%s is %d", ProfileColumns[i], *n)
+			return &Impossible{ProfileColumns[i], fmt.Sprintf("%s is %d", ProfileColumns[i], *n)}
 		}
 	}
 	// No sum below can overflow once every count is below this.
 	for i, n := range p.Numbers()[2:] {
-		if *n > math.MaxInt32 {
-			return fmt.Errorf("%s is %d, more than %d", ProfileColumns[i+2], *n, math.MaxInt32)
+		if column := ProfileColumns[i+2]; *n > math.MaxInt32 {
+			return &Impossible{column, fmt.Sprintf("%s is %d, more than %d", column, *n, math.MaxInt32)}
 		}
 	}
 	for _, bound := range []struct {
-		part  int64
-		whole int64
-		says  string
+		part   int64
+		whole  int64
+		column string
+		says   string
 	}{
-		{p.FirstSeen, p.LastSeen, "first_seen is after last_seen"},
-		{p.Viewed, p.Views, "viewed_items is more than views"},
-		{p.Carted, p.Carts, "addtocart_items is more than addtocarts"},
-		{p.Bought, p.Orders, "transaction_items is more than transactions"},
-		{min(p.Views, 1), p.Viewed, "there are views but no viewed_items"},
-		{min(p.Carts, 1), p.Carted, "there are addtocarts but no addtocart_items"},
-		{min(p.Orders, 1), p.Bought, "there are transactions but no transaction_items"},
-		{p.ViewedCarted, min(p.Viewed, p.Carted), "viewed_addtocart_items is more than viewed_items or than addtocart_items"},
-		{p.CartedBought, min(p.Carted, p.Bought), "addtocart_transaction_items is more than addtocart_items or than transaction_items"},
-		{max(p.Viewed, p.Carted, p.Bought), p.Items, "items is less than the items of one kind of event"},
-		{p.Items, p.Viewed + p.Carted + p.Bought - p.ViewedCarted, "items is more than the items of all kinds of event together"},
-		{p.Items, p.Viewed + p.Carted + p.Bought - p.CartedBought, "items is more than the items of all kinds of event together"},
-		{p.Sessions, p.Events(), "sessions is more than the events"},
-		{min(p.Events(), 1), p.Sessions, "there are events but no sessions"},
-		{p.RecentEvents, p.Events(), "recent_events is more than the events"},
-		{p.RecentCarts, min(p.RecentEvents, p.Carts), "recent_addtocarts is more than recent_events or than addtocarts"},
-		{p.Morning + p.Afternoon + p.Evening, p.Events(), "morning, afternoon and evening together are more than the events"},
-		{p.Weekend, p.Events(), "weekend is more than the events"},
+		{p.FirstSeen, p.LastSeen, "first_seen", "first_seen is after last_seen"},
+		{p.Viewed, p.Views, "viewed_items", "viewed_items is more than views"},
+		{p.Carted, p.Carts, "addtocart_items", "addtocart_items is more than addtocarts"},
+		{p.Bought, p.Orders, "transaction_items", "transaction_items is more than transactions"},
+		{min(p.Views, 1), p.Viewed, "viewed_items", "there are views but no viewed_items"},
+		{min(p.Carts, 1), p.Carted, "addtocart_items", "there are addtocarts but no addtocart_items"},
+		{min(p.Orders, 1), p.Bought, "transaction_items", "there are transactions but no transaction_items"},
+		{p.ViewedCarted, min(p.Viewed, p.Carted), "viewed_addtocart_items", "viewed_addtocart_items is more than viewed_items or than addtocart_items"},
+		{p.CartedBought, min(p.Carted, p.Bought), "addtocart_transaction_items", "addtocart_transaction_items is more than addtocart_items or than transaction_items"},
+		{max(p.Viewed, p.Carted, p.Bought), p.Items, "items", "items is less than the items of one kind of event"},
+		{p.Items, p.Viewed + p.Carted + p.Bought - p.ViewedCarted, "items", "items is more than the items of all kinds of event together"},
+		{p.Items, p.Viewed + p.Carted + p.Bought - p.CartedBought, "items", "items is more than the items of all kinds of event together"},
+		{p.Sessions, p.Events(), "sessions", "sessions is more than the events"},
+		{min(p.Events(), 1), p.Sessions, "sessions", "there are events but no sessions"},
+		{p.RecentEvents, p.Events(), "recent_events", "recent_events is more than the events"},
+		{p.RecentCarts, min(p.RecentEvents, p.Carts), "recent_addtocarts", "recent_addtocarts is more than recent_events or than addtocarts"},
+		{p.Morning + p.Afternoon + p.Evening, p.Events(), "evening", "morning, afternoon and evening together are more than the events"},
+		{p.Weekend, p.Events(), "weekend", "weekend is more than the events"},
 	} {
 		if bound.part > bound.whole {
-			return fmt.Errorf("%s", bound.says)
+			return &Impossible{bound.column, bound.says}
 		}
 	}
 	return nil

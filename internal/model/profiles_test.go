@@ -1,9 +1,11 @@
 package model
 
 import (
+	"errors"
 	"math"
 	"math/rand/v2"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -87,8 +89,9 @@ func TestCheckRefusesWhatCannotBe(t *testing.T) {
 	} {
 		p := sound
 		change(&p)
-		if err := p.Check(); err == nil || !strings.Contains(err.Error(), says) {
-			t.Errorf("error %v, want one that says %q", err, says)
+		var impossible *Impossible
+		if err := p.Check(); !errors.As(err, &impossible) || !strings.Contains(err.Error(), says) || !slices.Contains(ProfileColumns, impossible.Column) {
+			t.Errorf("error %v, want one that says %q and names the column", err, says)
 		}
 	}
 }

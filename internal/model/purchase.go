@@ -68,10 +68,13 @@ type ReliabilityRow struct {
 	Observed  float64 `json:"observed"`  // share that bought
 }
 
+// maxDays bounds the days of a window; with it, no time in milliseconds overflows.
+const maxDays = 36_500
+
 // Check says what in the description cannot be served by.
 func (p *Purchase) Check() error {
 	switch {
-	case p.WindowDays < 1 || p.LabelDays < 1:
+	case p.WindowDays < 1 || p.LabelDays < 1 || max(p.WindowDays, p.LabelDays) > maxDays:
 		return fmt.Errorf("purchase: a window of %d days and a label of %d", p.WindowDays, p.LabelDays)
 	case p.Model == "":
 		return nil

@@ -3,12 +3,15 @@ package model
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 
 	"golang.org/x/sync/errgroup"
@@ -40,6 +43,21 @@ func verifyFiles(root *os.Root, files []File) ([]string, error) {
 		})
 	}
 	return names, group.Wait()
+}
+
+// verifyFolder makes sure that a folder, whose files are read by what they are called, has none that the manifest does not list. A
+// folder that does not exist has none.
+func verifyFolder(root *os.Root, folder string, names []string) error {
+	err := fs.WalkDir(root.FS(), folder, func(name string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || slices.Contains(names, name) {
+			return err
+		}
+		return fmt.Errorf("%s is there, and %s does not list it", name, ManifestName)
+	})
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%w: checking %s: %w", ErrBadVersion, folder, err)
+	}
+	return nil
 }
 
 func verifyFile(root *os.Root, f File) error {

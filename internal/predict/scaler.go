@@ -1,6 +1,9 @@
 package predict
 
-import "fmt"
+import (
+	"fmt"
+	"math"
+)
 
 // Scaler is a StandardScalerModel.
 type Scaler struct{ shift, factor []float64 }
@@ -63,7 +66,7 @@ func readScaler(f *folder) (*Scaler, error) {
 			m.shift[i] = mean[i]
 		}
 		if withStd {
-			if std[i] < 0 {
+			if std[i] < 0 || math.IsInf(1/std[i], 0) && std[i] > 0 {
 				return nil, fmt.Errorf("data: the standard deviation at place %d is %v", i, std[i])
 			}
 			m.factor[i] = 0

@@ -8,6 +8,7 @@
 package recommend
 
 import (
+	"iter"
 	"math"
 	"slices"
 	"sync"
@@ -113,6 +114,23 @@ func New(v *model.Version) *Recommender {
 		return &scratch{skip: NewSet(r.items.Len()), only: NewSet(r.items.Len()), query: make([]float32, r.index.rank), mixture: newMixture(r.items.Len())}
 	}}
 	return r
+}
+
+// Touched are the items that the version knows a visitor to have touched, newest first, and how many days before the end of its data.
+func (r *Recommender) Touched(id string) iter.Seq2[string, float32] {
+	return func(yield func(string, float32) bool) {
+		visitor, known := r.visitors.Number(id)
+		if !known {
+			return
+		}
+		items, _ := r.seen.Of(visitor)
+		ages := r.seen.Ages(visitor)
+		for i, item := range items {
+			if !yield(r.items.Name(item), ages[i]) {
+				return
+			}
+		}
+	}
 }
 
 // With returns a recommender that differs only in its blends.

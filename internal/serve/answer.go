@@ -75,11 +75,15 @@ func appendList(b []byte, a recommend.Answer) []byte {
 
 // answerJSON writes anything else.
 func answerJSON(c *gin.Context, status int, body any) {
+	c.Data(status, "application/json", encode(body))
+}
+
+func encode(body any) []byte {
 	data, err := json.Marshal(body)
 	if err != nil {
 		panic(err) // an answer that cannot be encoded is a fault in this program
 	}
-	c.Data(status, "application/json", append(data, '\n'))
+	return append(data, '\n')
 }
 
 func appendString(b []byte, s string) []byte {

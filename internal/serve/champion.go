@@ -15,7 +15,9 @@ import (
 
 	"cartwheel/internal/live"
 	"cartwheel/internal/model"
+	"cartwheel/internal/purchase"
 	"cartwheel/internal/recommend"
+	"cartwheel/internal/segment"
 )
 
 // served is a version in use. Requests take it once and keep it to their end, so that none mixes two versions.
@@ -27,6 +29,11 @@ type served struct {
 	loading                time.Duration
 	live                   *live.Feed // what has come since; nil without a broker
 	fresh                  newEvents
+
+	visitors                 *model.IDs
+	profiles, recentProfiles *model.Profiles   // nil if the version has none
+	purchases                *purchase.Scorer  // likewise
+	segments                 *segment.Assigner // likewise
 }
 
 // champion follows LATEST: it loads the version that is named there beside the one in use, and swaps when all of it is sound.
@@ -148,7 +155,19 @@ func (c *champion) load(name string) (*served, error) {
 	if err != nil {
 		return nil, err
 	}
-	next := &served{plain: recommend.New(v), version: name, manifest: v.Manifest, live: c.live, fresh: newEventsOf(v.Manifest)}
+	next := &served{plain: recommend.New(v), version: name, manifest: v.Manifest, live: c.live, fresh: newEventsOf(v.Manifest),
+		visitors: v.Visitors, profiles: v.Profiles, recentProfiles: v.RecentProfiles}
+	dir := filepath.Join(c.dir, name)
+	if p := v.Manifest.Purchase; p != nil && p.Model != "" {
+		if next.purchases, err = purchase.Load(dir, p); err != nil {
+			return nil, err
+		}
+	}
+	if s := v.Manifest.Segments; s != nil && s.None == "" {
+		if next.segments, err = segment.Load(dir, s); err != nil {
+			return nil, err
+		}
+	}
 	next.Recommender = next.plain.WithRules(c.shop.rules)
 	next.loading = time.Since(begun)
 	return next, nil

@@ -90,10 +90,13 @@ func kind(s *openapi3.Schema) string {
 		add("%s", strings.Join(s.Type.Slice(), " or "))
 	}
 	for i, one := range s.OneOf {
-		if i > 0 {
-			add("or")
+		switch of := kind(one.Value); {
+		case of == "": // it says which members there must be, which the description says in words
+		case i > 0:
+			add("or %s", of)
+		default:
+			add("%s", of)
 		}
-		add("%s", kind(one.Value))
 	}
 	if len(s.Enum) > 0 {
 		add("one of %s", strings.Trim(fmt.Sprint(s.Enum), "[]"))

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -61,16 +62,19 @@ func (v *served) scores(id string, items []string) (string, []recommend.ItemScor
 
 // since returns what a visitor has done that the version does not know of, oldest first, and whether the visitor was erased.
 func (v *served) since(id string) (clicks []recommend.LiveClick, erased bool) {
+	events, erased := v.newer(id)
+	for _, e := range events {
+		clicks = append(clicks, recommend.LiveClick{Click: recommend.Click{ItemID: e.ItemID, Event: e.Kind}, At: e.At})
+	}
+	return clicks, erased
+}
+
+func (v *served) newer(id string) (events []live.Event, erased bool) {
 	if v.live == nil {
 		return nil, false
 	}
-	events, erased := v.live.Of(id)
-	for i := range events {
-		if e := &events[i]; v.fresh.has(e) {
-			clicks = append(clicks, recommend.LiveClick{Click: recommend.Click{ItemID: e.ItemID, Event: e.Kind}, At: e.At})
-		}
-	}
-	return clicks, erased
+	events, erased = v.live.Of(id)
+	return slices.DeleteFunc(events, func(e live.Event) bool { return !v.fresh.has(&e) }), erased
 }
 
 // following runs the live history until the context is done.

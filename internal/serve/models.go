@@ -30,6 +30,7 @@ type modelEntry struct {
 	Counts     *model.Counts                `json:"counts,omitempty"`
 	Data       *model.DataRange             `json:"data,omitempty"`
 	Metrics    map[string]model.Measurement `json:"metrics,omitempty"`
+	Decision   *model.Decision              `json:"decision,omitempty"`
 	Error      string                       `json:"error,omitempty"`
 }
 
@@ -54,7 +55,7 @@ func (s *Server) models(c *gin.Context) {
 		e := modelEntry{Version: l.Name, Champion: list.Champion != nil && *list.Champion == l.Name}
 		if m := l.Manifest; m != nil {
 			e.CreatedAt, e.Spark, e.Revision, e.Metrics = &m.CreatedAt, m.SparkVersion, m.GitRevision, m.Metrics
-			e.Parameters, e.Counts, e.Data = &m.Parameters, &m.Counts, &m.Data
+			e.Parameters, e.Counts, e.Data, e.Decision = &m.Parameters, &m.Counts, &m.Data, m.Decision
 		} else {
 			e.Error = l.Err.Error()
 		}

@@ -39,6 +39,12 @@ func (s *Server) routes() http.Handler {
 
 	read := e.Group("/v1", s.allow(roleReader))
 	read.GET("/visitors/:visitorid/recommendations", s.fromChampion(visitorRecommendations))
+	read.GET("/visitors/:visitorid", s.fromChampion(visitorProfile))
+	read.GET("/visitors/:visitorid/purchase-probability", s.fromChampion(visitorPurchase))
+	read.POST("/purchase-probability", s.fromChampion(purchaseOf))
+	read.GET("/visitors/:visitorid/segment", s.fromChampion(visitorSegment))
+	read.POST("/segments/assign", s.fromChampion(segmentOf))
+	read.GET("/segments", s.fromChampion(listSegments))
 	read.POST("/visitors/recommendations", s.fromChampion(manyRecommendations))
 	read.POST("/sessions/recommendations", s.fromChampion(sessionRecommendations))
 	read.POST("/scores", s.fromChampion(scores))

@@ -11,7 +11,6 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
-	"time"
 
 	"github.com/parquet-go/parquet-go"
 
@@ -31,8 +30,10 @@ type Spec struct {
 	Near           map[string][]Scored // by item, best first
 	Recent         map[string][]Scored // likewise
 	Popular        map[string][]Scored
-	Parents        map[string]string   // by category; "" at a root; nil leaves the tables of categories out
-	Categories     map[string][]string // by item
+	Parents        map[string]string        // by category; "" at a root; nil leaves the tables of categories out
+	Categories     map[string][]string      // by item
+	Profiles       map[string]model.Profile // by visitor; nil leaves out profiles and all that follows from them
+	Features       []string                 // of visitors, as the program knows them; nil leaves out the purchase model and the segments
 	Alpha          float64
 	RegParam       float64
 	EventWeights   map[string]float64
@@ -54,7 +55,7 @@ type Scored struct {
 }
 
 // Random returns a version of visitors v0, v1, … and items i0, i1, … with random factors for all but each tenth of them, a few
-// items seen by each visitor, and every second item among the popular ones. Categories c0, c1, … make a tree in which c0 is above
+// items seen by each visitor, profiles, and every second item among the popular ones. Categories c0, c1, … make a tree in which c0 is above
 // all; an item is in up to two.
 func Random(name string, seed uint64, visitors, items, rank int) Spec {
 	r := rand.New(rand.NewPCG(seed, 1))
@@ -68,12 +69,14 @@ func Random(name string, seed uint64, visitors, items, rank int) Spec {
 			spec.Recent[item] = append(spec.Recent[item], Scored{spec.Items[(i+rank*11)%items], 3 / float64(int(1)<<rank)})
 		}
 	}
+	spec.Profiles = map[string]model.Profile{}
 	for _, visitor := range spec.Visitors {
 		first := r.IntN(items)
 		for i := range min(items, 1+r.IntN(4)) {
 			item := spec.Items[(first+i)%items]
 			spec.Seen[visitor] = append(spec.Seen[visitor], Pair{item, float32(1 + r.IntN(5)), float32(r.IntN(100)), float32(1 + r.IntN(3))})
 		}
+		spec.Profiles[visitor] = randomProfile(r, int64(len(spec.Seen[visitor])))
 	}
 	spec.Parents, spec.Categories = map[string]string{"c0": ""}, map[string][]string{}
 	for i := range items / 4 {
@@ -208,15 +211,17 @@ func Write(tb testing.TB, modelsDir string, spec Spec) string {
 		WriteTable(tb, filepath.Join(dir, "categories"), categoryRows, 2)
 		WriteTable(tb, filepath.Join(dir, "item_categories"), memberRows, 2)
 	}
-	now := time.Date(2015, 9, 18, 3, 0, 0, 0, time.UTC)
-	Seal(tb, dir, model.Manifest{
-		Schema: model.Schema, Version: spec.Name, CreatedAt: now, SparkVersion: "4.1.2",
+	m := model.Manifest{
+		Schema: model.Schema, Version: spec.Name, CreatedAt: End, SparkVersion: "4.1.2",
 		Parameters: model.Parameters{Rank: spec.Rank, Iterations: 10, RegParam: spec.RegParam, Alpha: spec.Alpha, EventWeights: spec.EventWeights, Blends: spec.Blends},
 		Counts: model.Counts{Visitors: int64(len(spec.Visitors)), Items: int64(len(spec.Items)), Pairs: pairs,
 			FactorsUsers: int64(len(userFactors)), FactorsItems: int64(len(itemFactors))},
-		Data:    model.DataRange{From: now.AddDate(0, -4, 0), To: now, HoldoutStart: now.AddDate(0, 0, -7)},
-		Metrics: map[string]model.Measurement{"als": {Cases: 1, Values: map[string]model.Interval{"ndcg@10": {Mean: 0.5, Low: 0.4, High: 0.6}}}},
-	})
+		Data:     model.DataRange{From: End.AddDate(0, -4, 0), To: End, HoldoutStart: End.AddDate(0, 0, -7)},
+		Metrics:  map[string]model.Measurement{"als": {Cases: 1, Values: map[string]model.Interval{"ndcg@10": {Mean: 0.5, Low: 0.4, High: 0.6}}}},
+		Decision: &model.Decision{Promoted: true, Reason: "better than popularity"},
+	}
+	foretell(tb, dir, spec, &m)
+	Seal(tb, dir, m)
 	return dir
 }
 
