@@ -45,11 +45,11 @@ func verifyFiles(root *os.Root, files []File) ([]string, error) {
 	return names, group.Wait()
 }
 
-// verifyFolder makes sure that a folder, whose files are read by what they are called, has none that the manifest does not list. A
-// folder that does not exist has none.
+// verifyFolder makes sure that a folder whose part-* files are read has none that the manifest does not list. Others, such as Spark's
+// own checksums, need not be listed. A folder that does not exist has none.
 func verifyFolder(root *os.Root, folder string, names []string) error {
 	err := fs.WalkDir(root.FS(), folder, func(name string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() || slices.Contains(names, name) {
+		if err != nil || d.IsDir() || !strings.HasPrefix(d.Name(), "part-") || slices.Contains(names, name) {
 			return err
 		}
 		return fmt.Errorf("%s is there, and %s does not list it", name, ManifestName)

@@ -14,7 +14,7 @@ import (
 // Shares on factors that Spark learned, against the formula worked out here with gonum's dense matrices.
 func TestSharesTakeTheScoreApart(t *testing.T) {
 	t.Parallel()
-	v, err := model.Load("../model/testdata/20261124T175902Z-7cb9bb")
+	v, err := model.Load("../model/testdata/20261124T220726Z-ab8338")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -131,7 +131,7 @@ func TestScoresAreWhatAnswersRankBy(t *testing.T) {
 // With every signal in the blend, the shares must add up to 1 and name nothing but what was touched.
 func TestSharesOfABlendAddUp(t *testing.T) {
 	t.Parallel()
-	v, err := model.Load("../model/testdata/20261124T175902Z-7cb9bb")
+	v, err := model.Load("../model/testdata/20261124T220726Z-ab8338")
 	if err != nil {
 		t.Fatal(err)
 	}
