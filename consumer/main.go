@@ -13,7 +13,11 @@ import (
 	"cartwheel/internal/config"
 	"cartwheel/internal/kafka"
 	"cartwheel/internal/shutdown"
+	"cartwheel/internal/tracing"
 )
+
+// tracesFlush is how long the last spans may take to be sent.
+const tracesFlush = 2 * time.Second
 
 func main() {
 	stop, now, release := shutdown.Notify(context.Background())
@@ -61,6 +65,18 @@ func consume(ctx, stop context.Context, s *settings, log logger, stdout io.Write
 	begun := time.Now()
 	s.options.Log = log
 	s.options.OnStep = onStep
+	if s.traces != "" {
+		provider, err := tracing.New(ctx, s.traces, "cartwheel-consumer", log)
+		if err != nil {
+			return err
+		}
+		defer func() {
+			ctx, cancel := context.WithTimeout(ctx, tracesFlush)
+			defer cancel()
+			_ = provider.Shutdown(ctx) // what could not be sent any more has been said
+		}()
+		s.options.Traces = provider
+	}
 	c := batch.New(client, s.options, &stats)
 	stopMetrics, err := serveMetrics(s.metricsAddr, c, &stats)
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 	"cartwheel/internal/config"
 	"cartwheel/internal/kafka"
 	"cartwheel/internal/logging"
+	"cartwheel/internal/tracing"
 )
 
 type logger = *slog.Logger
@@ -20,6 +21,7 @@ type settings struct {
 	options batch.Options
 
 	metricsAddr string
+	traces      string
 }
 
 func parse(args []string, getenv func(string) string, out io.Writer) (*settings, error) {
@@ -40,6 +42,8 @@ func parse(args []string, getenv func(string) string, out io.Writer) (*settings,
 	f.DurationVar(&o.Session, "session-timeout", 10*time.Second, "Kafka gives this consumer's partitions to others after so much `time` without a sign of life")
 	f.StringVar(&s.metricsAddr, "metrics-addr", "", "`host:port` to serve /metrics and /healthz on (default: nowhere)")
 	f.Env("metrics-addr", "METRICS_ADDR")
+	f.StringVar(&s.traces, "otlp-endpoint", "", "`URL` of an OpenTelemetry collector, such as http://localhost:4318, to send a span for each batch file to; OTEL_TRACES_SAMPLER and the like hold")
+	f.Env("otlp-endpoint", "OTEL_EXPORTER_OTLP_ENDPOINT")
 	s.kafka.Declare(f)
 	s.logging.Declare(f)
 	if err := f.Parse(args, getenv); err != nil {
@@ -54,6 +58,7 @@ func parse(args []string, getenv func(string) string, out io.Writer) (*settings,
 	p.Check(follow || o.IdleTimeout > 0, "--idle-timeout %s is not positive; use --follow to go on until told to stop", o.IdleTimeout)
 	p.Check(o.FlushInterval >= 0, "--flush-interval %s is negative", o.FlushInterval)
 	p.Check(o.Session >= time.Second, "--session-timeout %s is shorter than a second", o.Session)
+	tracing.Check(&p, s.traces)
 	if follow {
 		o.IdleTimeout = 0
 	}

@@ -19,6 +19,7 @@ import (
 	"time"
 
 	kafkago "github.com/segmentio/kafka-go"
+	spans "go.opentelemetry.io/otel/trace"
 	"golang.org/x/sync/errgroup"
 
 	"cartwheel/internal/kafka"
@@ -34,7 +35,8 @@ type Options struct {
 	FlushInterval time.Duration // the longest that an event waits in an unfinished file; 0: as long as it takes
 	Session       time.Duration // Kafka gives the partitions to others after so long without a sign of life
 	Log           *slog.Logger
-	OnStep        func(step string) // hears of the steps of publishing; for tests that end the program between two of them
+	Traces        spans.TracerProvider // nil: batch files have no spans
+	OnStep        func(step string)    // hears of the steps of publishing; for tests that end the program between two of them
 }
 
 // fencedAtMost is how often in a row a consumer lets itself be pushed out before it says that something is wrong.
@@ -51,6 +53,7 @@ type Consumer struct {
 	flushInterval time.Duration
 	session       time.Duration
 	log           *slog.Logger
+	traces        spans.TracerProvider // may be nil
 	onStep        func(string)
 
 	stats       *Stats
@@ -64,7 +67,7 @@ type Consumer struct {
 func New(client *kafka.Client, o Options, stats *Stats) *Consumer {
 	c := &Consumer{
 		client: client, topic: o.Topic, group: o.GroupID, folder: filepath.Join(o.DataDir, FolderName), batchSize: o.BatchSize,
-		idleTimeout: o.IdleTimeout, flushInterval: o.FlushInterval, session: o.Session, log: o.Log, onStep: o.OnStep, stats: stats,
+		idleTimeout: o.IdleTimeout, flushInterval: o.FlushInterval, session: o.Session, log: o.Log, traces: o.Traces, onStep: o.OnStep, stats: stats,
 	}
 	c.dead.client, c.dead.name = client, o.Topic+DeadLetterSuffix
 	return c

@@ -198,6 +198,9 @@ func (p *partition) take(ctx context.Context, f *kafka.Fetched) error {
 		if err := p.open(ctx, r.Offset); err != nil {
 			return err
 		}
+		if p.traces != nil {
+			p.file.origins.add(&r)
+		}
 		n++
 		size += len(r.Value)
 		if err := event.ParseJSON(r.Value, &e); err != nil {
@@ -248,6 +251,7 @@ func (p *partition) open(ctx context.Context, offset int64) error {
 		}
 		p.file = p.claim.begin(p.from, buf)
 		p.started = time.Now()
+		p.file.origins.begun = p.started
 		p.end = offset - offset%p.batchSize + p.batchSize - 1
 	}
 	return nil
@@ -279,6 +283,9 @@ func (p *partition) publish(ctx context.Context) error {
 			return err
 		}
 		p.stats.published(f.file.rows)
+		if p.traces != nil {
+			f.file.origins.tell(p.traces, p.topic, name, f.file.rows)
+		}
 		p.commit(p.id, name.Last+1)
 		select {
 		case p.spare <- f.file.buf:

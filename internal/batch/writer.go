@@ -30,6 +30,8 @@ type file struct {
 	rows  int
 	buf   []byte
 	f     *os.File
+
+	origins origins // of its events, where traces are sent
 }
 
 func (c *claim) begin(first int64, buf []byte) *file {

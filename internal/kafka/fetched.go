@@ -28,6 +28,21 @@ type Record struct {
 	count   int
 }
 
+// Header returns the value of the first header of that name, or nil. It is valid as long as the record.
+func (r *Record) Header(name string) []byte {
+	b := reader{b: r.headers}
+	for range r.count {
+		key, value := b.bytes(), b.bytes()
+		if !b.ok() {
+			return nil
+		}
+		if string(key) == name {
+			return value
+		}
+	}
+	return nil
+}
+
 // Headers decodes the record's headers.
 func (r *Record) Headers() []Header {
 	b := reader{b: r.headers}

@@ -11,6 +11,7 @@ import (
 
 	"cartwheel/internal/event"
 	"cartwheel/internal/kafka"
+	"cartwheel/internal/tracing"
 )
 
 var (
@@ -57,11 +58,14 @@ type part struct {
 // letter is one event on its way.
 type letter struct {
 	key, value, id []byte
+	trace          []byte // for the header tracing.Header; may be empty
 	done           *sync.WaitGroup
 	err            error
 }
 
-func (l *letter) bytes() int64 { return int64(len(l.key) + len(l.value) + len(l.id) + 64) }
+func (l *letter) bytes() int64 {
+	return int64(len(l.key) + len(l.value) + len(l.id) + len(l.trace) + 64)
+}
 
 // NewWriter writes to a topic once Run has found it.
 func NewWriter(topic string, log *slog.Logger) *Writer {
@@ -71,8 +75,8 @@ func NewWriter(topic string, log *slog.Logger) *Writer {
 }
 
 // Write sends events, which bear ids, and waits until all are acknowledged or have failed: then it returns which, by their places, and
-// an error that wraps ErrAway or ErrBusy.
-func (w *Writer) Write(events []event.Event) (failed []int, err error) {
+// an error that wraps ErrAway or ErrBusy. The events take trace along, a traceparent or nothing.
+func (w *Writer) Write(events []event.Event, trace string) (failed []int, err error) {
 	all := func(why error) ([]int, error) {
 		for i := range events {
 			failed = append(failed, i)
@@ -90,7 +94,7 @@ func (w *Writer) Write(events []event.Event) (failed []int, err error) {
 	var bytes int64
 	for i := range events {
 		e := &events[i]
-		letters[i] = letter{key: []byte(e.VisitorID), value: event.AppendJSON(nil, e), id: []byte(e.EventID), done: &done}
+		letters[i] = letter{key: []byte(e.VisitorID), value: event.AppendJSON(nil, e), id: []byte(e.EventID), trace: []byte(trace), done: &done}
 		bytes += letters[i].bytes()
 	}
 	defer w.waiting.Add(-bytes)
@@ -110,6 +114,9 @@ func (w *Writer) Write(events []event.Event) (failed []int, err error) {
 	w.Written.Add(int64(len(events) - len(failed)))
 	return failed, err
 }
+
+// Topic is the topic that is written to.
+func (w *Writer) Topic() string { return w.topic }
 
 // Away reports whether Kafka does not take events now.
 func (w *Writer) Away() bool { return w.away.Load() }
@@ -207,9 +214,14 @@ func (p *part) send(ctx context.Context, producer *kafka.Producer, b *kafka.Batc
 	defer cancel()
 	b.Reset()
 	now := time.Now().UnixMilli()
+	headers := []kafka.Header{{Key: "eventid"}, {Key: "schema", Value: []byte(event.SchemaName)}, {Key: "content-type", Value: []byte(event.ContentType)}, {Key: tracing.Header}}
 	for _, l := range letters {
-		b.Append(now, l.key, l.value, kafka.Header{Key: "eventid", Value: l.id}, kafka.Header{Key: "schema", Value: []byte(event.SchemaName)},
-			kafka.Header{Key: "content-type", Value: []byte(event.ContentType)})
+		headers[0].Value, headers[3].Value = l.id, l.trace
+		if len(l.trace) > 0 {
+			b.Append(now, l.key, l.value, headers...)
+		} else {
+			b.Append(now, l.key, l.value, headers[:3]...)
+		}
 	}
 	err := b.Seal(0)
 	if err == nil {

@@ -50,7 +50,9 @@ func (s *Server) postEvents(c *gin.Context) {
 	for i := range events {
 		ids[i] = events[i].EventID
 	}
-	failed, err := s.live.Write(events)
+	parent, sent := sending(c.Request.Context(), s.live.Topic(), len(events))
+	failed, err := s.live.Write(events, parent)
+	sent(err)
 	switch {
 	case err == nil:
 		answerJSON(c, http.StatusAccepted, map[string]any{"eventids": ids})
