@@ -133,7 +133,7 @@ func TestExplanation(t *testing.T) {
 	t.Parallel()
 	p := startWith(t, shop("v1"))
 	a := p.do(t, "POST", "/v1/sessions/recommendations?explain=true&limit=1&seen=exclude", `{"items":["b1"]}`, "Content-Type", "application/json")
-	if a.status != 200 || !strings.Contains(string(a.body), `"because":[{"itemid":"b1","share":1}]`) {
+	if a.status != 200 || !strings.Contains(string(a.body), `"because":[{"itemid":"b1","share":1}],"categories":["b"]`) {
 		t.Errorf("status %d: %s", a.status, a.body)
 	}
 }

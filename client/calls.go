@@ -21,6 +21,8 @@ type Item struct {
 	ItemID  string  `json:"itemid"`
 	Score   float64 `json:"score"`
 	Because []Share `json:"because"` // with Explain
+
+	Categories []string `json:"categories"` // likewise
 }
 
 // Share is how much of a score one of the visitor's items carries.
@@ -172,6 +174,12 @@ func (c *Client) Models(ctx context.Context) (models Models, err error) {
 func (c *Client) Model(ctx context.Context, version string) (manifest json.RawMessage, err error) {
 	err = c.ask(ctx, call{method: http.MethodGet, path: "/v1/models/" + url.PathEscape(version)}, &manifest)
 	return manifest, err
+}
+
+// Status returns how the whole system stands, as the contract's Status describes it.
+func (c *Client) Status(ctx context.Context) (status json.RawMessage, err error) {
+	err = c.ask(ctx, call{method: http.MethodGet, path: "/v1/status"}, &status)
+	return status, err
 }
 
 // Activate makes a version the champion and returns what was served before, empty if nothing was. It wants an admin's key.

@@ -63,6 +63,9 @@ func (c *Categories) Number(id string) (int32, bool) {
 	return c.ids.Number(id)
 }
 
+// Name returns a category's id.
+func (c *Categories) Name(category int32) string { return c.ids.Name(category) }
+
 // Parent returns the number of a category's parent, or -1 for a root.
 func (c *Categories) Parent(category int32) int32 { return c.parents[category] }
 

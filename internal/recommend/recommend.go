@@ -61,6 +61,8 @@ type Item struct {
 	ID      string
 	Score   float64
 	Because []Share // only if an explanation was asked for and there is one
+
+	Categories []string // likewise
 }
 
 // Answer is a list of items, best first.
@@ -321,6 +323,11 @@ func (r *Recommender) answer(s *scratch, strategy string, ranked []Scored, o Opt
 			a.Items[i].ID = s.strangers[-1-scored.Item]
 		} else {
 			a.Items[i].ID = r.items.Name(scored.Item)
+			if o.Explain {
+				for _, category := range r.categories.Of(scored.Item) {
+					a.Items[i].Categories = append(a.Items[i].Categories, r.categories.Name(category))
+				}
+			}
 		}
 	}
 	return a

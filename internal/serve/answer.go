@@ -68,6 +68,16 @@ func appendList(b []byte, a recommend.Answer) []byte {
 			}
 			b = append(b, ']')
 		}
+		if item.Categories != nil {
+			b = append(b, `,"categories":[`...)
+			for j, category := range item.Categories {
+				if j > 0 {
+					b = append(b, ',')
+				}
+				b = appendString(b, category)
+			}
+			b = append(b, ']')
+		}
 		b = append(b, '}')
 	}
 	return append(b, ']')

@@ -24,6 +24,7 @@ type modelEntry struct {
 	Version    string                       `json:"version"`
 	Champion   bool                         `json:"champion"`
 	CreatedAt  *time.Time                   `json:"created_at,omitempty"`
+	Seconds    float64                      `json:"training_seconds,omitempty"`
 	Spark      string                       `json:"spark_version,omitempty"`
 	Revision   string                       `json:"git_revision,omitempty"`
 	Parameters *model.Parameters            `json:"parameters,omitempty"`
@@ -55,7 +56,7 @@ func (s *Server) models(c *gin.Context) {
 		e := modelEntry{Version: l.Name, Champion: list.Champion != nil && *list.Champion == l.Name}
 		if m := l.Manifest; m != nil {
 			e.CreatedAt, e.Spark, e.Revision, e.Metrics = &m.CreatedAt, m.SparkVersion, m.GitRevision, m.Metrics
-			e.Parameters, e.Counts, e.Data, e.Decision = &m.Parameters, &m.Counts, &m.Data, m.Decision
+			e.Parameters, e.Counts, e.Data, e.Decision, e.Seconds = &m.Parameters, &m.Counts, &m.Data, m.Decision, m.Seconds
 		} else {
 			e.Error = l.Err.Error()
 		}
