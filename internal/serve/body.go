@@ -65,44 +65,68 @@ func decodeJSON(data []byte, into any) *badField {
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
 		return &badField{detail: "the body goes on after its JSON value"}
 	}
-	if name, twice := repeated(json.NewDecoder(bytes.NewReader(data))); twice {
+	if name, twice := repeated(data); twice {
 		return &badField{field: name, detail: fmt.Sprintf("the body has the member %s twice", show(name))}
 	}
 	return nil
 }
 
-// repeated looks for an object with two members of one name, of which encoding/json would silently take the last. It reads one
-// value, which is known to be JSON.
-func repeated(d *json.Decoder) (name string, twice bool) {
+// repeated looks for an object with two members of one name, of which encoding/json would silently take the last. The data is known to
+// be one JSON value. It reads no more of it than it must: this is done for every body.
+func repeated(data []byte) (member string, twice bool) {
 	type level struct {
-		names map[string]bool // nil for an array
-		value bool            // in an object: whether a value comes next
+		object bool
+		names  map[string]bool // of the object's members so far
 	}
-	var levels []level
-	for {
-		t, err := d.Token()
-		if err != nil {
-			return "", false
-		}
-		top := len(levels) - 1
-		if name, ok := t.(string); ok && top >= 0 && levels[top].names != nil && !levels[top].value {
-			if levels[top].names[name] {
-				return name, true
+	var levels []level      // around what is read; those further in are kept for what comes
+	depth, name := 0, false // how many are around; whether a string would be a name
+	for i := 0; i < len(data); i++ {
+		switch data[i] {
+		case '{', '[':
+			if depth == len(levels) {
+				levels = append(levels, level{})
 			}
-			levels[top].names[name] = true
-			levels[top].value = true
-			continue
-		}
-		if top >= 0 {
-			levels[top].value = false
-		}
-		switch t {
-		case json.Delim('{'):
-			levels = append(levels, level{names: map[string]bool{}})
-		case json.Delim('['):
-			levels = append(levels, level{})
-		case json.Delim('}'), json.Delim(']'):
-			levels = levels[:top]
+			levels[depth].object = data[i] == '{'
+			clear(levels[depth].names)
+			name = levels[depth].object
+			depth++
+		case '}', ']':
+			depth--
+		case ',':
+			name = levels[depth-1].object
+		case '"':
+			start := i
+			for i++; data[i] != '"'; i++ {
+				if data[i] == '\\' {
+					i++
+				}
+			}
+			if !name {
+				continue
+			}
+			name = false
+			top := &levels[depth-1]
+			text := unquoted(data[start : i+1])
+			if top.names[string(text)] {
+				return string(text), true
+			}
+			if top.names == nil {
+				top.names = map[string]bool{}
+			}
+			top.names[string(text)] = true
 		}
 	}
+	return "", false
+}
+
+// unquoted is the text of a JSON string.
+func unquoted(quoted []byte) []byte {
+	if bytes.IndexByte(quoted, '\\') < 0 {
+		return quoted[1 : len(quoted)-1]
+	}
+	var text string
+	if err := json.Unmarshal(quoted, &text); err != nil {
+		panic(err) // it was read once already
+	}
+	return []byte(text)
 }

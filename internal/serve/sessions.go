@@ -1,7 +1,6 @@
 package serve
 
 import (
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -96,7 +95,8 @@ type id string
 
 func (i *id) UnmarshalJSON(data []byte) error {
 	if data[0] == '"' {
-		return json.Unmarshal(data, (*string)(i))
+		*i = id(unquoted(data))
+		return nil
 	}
 	for _, c := range data {
 		if c < '0' || c > '9' {
