@@ -10,7 +10,6 @@ import (
 	"io"
 	"log/slog"
 	"net"
-	"net/url"
 	"os"
 	"strconv"
 	"time"
@@ -21,6 +20,7 @@ import (
 	"cartwheel/internal/logging"
 	"cartwheel/internal/serve"
 	"cartwheel/internal/shutdown"
+	"cartwheel/internal/tracing"
 )
 
 //go:embed openapi.yaml
@@ -160,10 +160,7 @@ func parse(args []string, getenv func(string) string, out io.Writer) (*settings,
 	p.Check(s.live.Back >= 0, "--live-back %s is below 0", s.live.Back)
 	p.Check(s.live.Visitors >= 1 && s.live.Visitors <= 100_000_000, "--live-visitors %d is not between 1 and 100,000,000", s.live.Visitors)
 	p.Check(s.maxLag >= 0, "--ready-max-lag %s is below 0", s.maxLag)
-	if s.traces != "" {
-		u, err := url.Parse(s.traces)
-		p.Check(err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "", "--otlp-endpoint %q is not an http or https URL", s.traces)
-	}
+	tracing.Check(&p, s.traces)
 	p.Check((certFile == "") == (keyFile == ""), "--tls-cert-file and --tls-key-file belong together: give both or neither")
 	if certFile != "" && keyFile != "" {
 		certificate, err := tls.LoadX509KeyPair(certFile, keyFile)
