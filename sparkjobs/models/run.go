@@ -18,6 +18,7 @@ const usage = `models: looks after the trained versions in DATA_DIR/models.
 
   models list                what there is, newest first
   models show VERSION        where a version came from and how good it is; "champion" is a version's name, too
+  models card [VERSION]      its model card, in Markdown; the champion's unless given
   models compare A [B]       in what two versions differ; B is the champion unless given
   models activate VERSION    make it the champion, once it is checked whole; servers follow
   models rollback            make the champion before this one the champion again
@@ -44,6 +45,7 @@ type command struct {
 var commands = map[string]command{
 	"list":     {0, 0, list},
 	"show":     {1, 1, show},
+	"card":     {0, 1, card},
 	"compare":  {1, 2, compare},
 	"activate": {1, 1, activate},
 	"rollback": {0, 0, rollback},
