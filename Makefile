@@ -7,7 +7,7 @@ MAKEFLAGS += --no-print-directory
 
 PROGRAMS := ./producer ./consumer ./api ./sparkjobs/train ./sparkjobs/models ./sparkjobs/tune ./scripts/generate ./scripts/dlq ./scripts/erase ./scripts/doctor ./scripts/backup ./scripts/restore
 
-.PHONY: help setup up down status doctor demo test test-unit test-integration test-faults bench-ingest bench-train bench-serve lint fmt build compose-check clean
+.PHONY: help setup up down status doctor demo test test-unit test-integration test-faults bench-ingest bench-train bench-serve lint fmt build sbom readme-check compose-check clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -73,6 +73,17 @@ fmt: ## Format the Go code
 
 build: ## Build the programs into bin/
 	go build -o bin/ $(PROGRAMS)
+
+sbom: build ## What is in each program in bin/, with licences (CycloneDX), into bin/sbom/
+	@mkdir -p bin/sbom
+	@for program in $(notdir $(PROGRAMS)); do \
+	  go run github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@v1.9.0 bin -json -licenses -version "$$(git describe --always --dirty)" \
+	    -output bin/sbom/$$program.cdx.json bin/$$program || exit; \
+	done
+	@ls -l bin/sbom
+
+readme-check: ## The README's commands, as they stand there, in a clean clone
+	scripts/readme-check
 
 compose-check: ## The same system on Docker: up, replay, train, ask, down
 	scripts/compose-check
