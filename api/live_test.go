@@ -2,19 +2,23 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/segmentio/kafka-go"
 
 	"cartwheel/internal/kafka/kafkatest"
+	"cartwheel/internal/live"
 	"cartwheel/internal/model/modeltest"
 
 	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
 // startLive runs the program on a version and a broker, and waits until it has read the topic.
@@ -180,6 +184,35 @@ func TestErasure(t *testing.T) {
 		if got := p.do(t, "GET", path, "").items(t).Strategy; got != "popular" || !strings.Contains(string(scores.body), `"popular"`) || p.metric(t, "cartwheel_live_visitors") != "0" {
 			t.Errorf("elsewhere anna gets %s, %s", got, scores.body)
 		}
+	}
+}
+
+// A server that does not know yet who was erased is not ready, for it would answer for them.
+func TestNotReadyBeforeErasuresAreKnown(t *testing.T) {
+	t.Parallel()
+	cluster, addr := broker(t)
+	data := liveShop(t)
+	if a := startLive(t, data, addr).do(t, "DELETE", "/v1/visitors/anna", ""); a.status != 204 {
+		t.Fatalf("status %d: %s", a.status, a.body)
+	}
+	var readable atomic.Bool
+	cluster.ControlKey(int16(kmsg.ListOffsets), func(r kmsg.Request) (kmsg.Response, error, bool) {
+		cluster.KeepControl()
+		for _, topic := range r.(*kmsg.ListOffsetsRequest).Topics {
+			if topic.Topic == live.ErasuresTopic && !readable.Load() {
+				return nil, errors.New("not now"), true
+			}
+		}
+		return nil, nil, false
+	})
+	p := start(t, data, "--bootstrap-servers", addr, "--topic", "events")
+	p.ready(t, "v1")
+	p.waitFor(t, "cartwheel_live_writable", "1")
+	p.do(t, "GET", "/readyz", "").problem(t, 503, "", "topic of erasures")
+	readable.Store(true)
+	p.await(t, "ready", func() bool { return p.do(t, "GET", "/readyz", "").status == http.StatusOK })
+	if got := p.do(t, "GET", "/v1/visitors/anna/recommendations", "").items(t).Strategy; got != "popular" {
+		t.Errorf("anna gets %s", got)
 	}
 }
 

@@ -51,6 +51,9 @@ func (f *Feed) EraseVisitor(ctx context.Context, visitor string) error {
 	return nil
 }
 
+// KnowsErased reports whether the topic of erasures has been read to its end since the start.
+func (f *Feed) KnowsErased() bool { return f.forgot.current.Load() != 0 }
+
 // erase follows the topic of erasures. The key alone counts, so that no record that somebody wrote by hand is passed over.
 func (f *Feed) erase(_ int, r *kafka.Record) {
 	if event.ValidateID("visitorid", string(r.Key)) == nil {

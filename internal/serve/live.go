@@ -86,9 +86,16 @@ func (s *Server) following(ctx context.Context, background *sync.WaitGroup) {
 	background.Go(func() { s.live.Run(ctx) })
 }
 
-// lagging says why the live history keeps this server from being ready, if it does.
+// lagging says why the live history keeps this server from being ready, if it does. One that has just started must not answer for
+// visitors of whom it does not know yet that they were erased.
 func (s *Server) lagging() string {
-	if s.live == nil || s.options.MaxLag == 0 {
+	if s.live == nil {
+		return ""
+	}
+	if !s.live.KnowsErased() {
+		return "the live history has not read the topic of erasures to its end yet: a visitor who was erased could be served"
+	}
+	if s.options.MaxLag == 0 {
 		return ""
 	}
 	if records, behind := s.live.Lag(); behind > s.options.MaxLag {
