@@ -1,111 +1,15 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
-	"maps"
-	"net/http"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"testing"
 
 	"cartwheel/internal/model"
 	"cartwheel/internal/model/modeltest"
 )
-
-// swapped returns the shop with its items' names changed by a suffix, so that an answer shows what it was made from.
-func swapped(version string) modeltest.Spec {
-	spec := modeltest.Random(version, 1, 50, 200, 8)
-	for i := range spec.Items {
-		spec.Items[i] += "@" + version
-	}
-	spec.Parents, spec.Categories = nil, nil
-	for visitor, pairs := range spec.Seen {
-		for i := range pairs {
-			spec.Seen[visitor][i].Item += "@" + version
-		}
-	}
-	for _, lists := range []map[string][]modeltest.Scored{spec.Popular, spec.Near, spec.Recent} {
-		for key, list := range maps.Clone(lists) {
-			for i := range list {
-				list[i].Item += "@" + version
-			}
-			if slices.Contains(spec.Items, key+"@"+version) {
-				delete(lists, key)
-				lists[key+"@"+version] = list
-			}
-		}
-	}
-	return spec
-}
-
-// Champions change under load: no request fails, and none mixes two versions.
-func TestChampionsChangeUnderLoad(t *testing.T) {
-	t.Parallel()
-	p := startWith(t, swapped("v0"))
-	transport := &http.Transport{MaxIdleConnsPerHost: 4}
-	client := &http.Client{Transport: transport}
-	defer transport.CloseIdleConnections()
-	var (
-		done     atomic.Bool
-		answered atomic.Int64
-		workers  sync.WaitGroup
-	)
-	for worker := range 4 {
-		workers.Go(func() {
-			for i := 0; !done.Load(); i++ {
-				method, path, body := "GET", fmt.Sprintf("/v1/visitors/v%d/recommendations?limit=20", (i*7+worker)%60), ""
-				switch i % 3 {
-				case 1:
-					method, path, body = "POST", "/v1/sessions/recommendations", fmt.Sprintf(`{"items":["i%d@v0","i%d@v1","i3@v2"]}`, i%200, i%200)
-				case 2:
-					path = "/v1/items/popular"
-				}
-				a, err := p.try(client, method, path, body, "Content-Type", "application/json")
-				if err != nil {
-					t.Error(err)
-					return
-				}
-				var list itemList
-				if err := json.Unmarshal(a.body, &list); err != nil || a.status != 200 || len(list.Items) == 0 {
-					t.Errorf("status %d: %s", a.status, a.body)
-					return
-				}
-				if list.ModelVersion != a.header.Get("X-Model-Version") {
-					t.Errorf("the body names %s, the header %s", list.ModelVersion, a.header.Get("X-Model-Version"))
-				}
-				for _, item := range list.Items {
-					if !strings.HasSuffix(item.ItemID, "@"+list.ModelVersion) {
-						t.Errorf("an answer of %s holds %s", list.ModelVersion, item.ItemID)
-						return
-					}
-				}
-				answered.Add(1)
-			}
-		})
-	}
-	for i := 1; i <= 3; i++ {
-		spec := swapped(fmt.Sprint("v", i))
-		modeltest.Write(t, p.models, spec)
-		modeltest.MakeChampion(t, p.models, spec.Name)
-		p.ready(t, spec.Name)
-		if list := p.do(t, "GET", "/v1/visitors/v1/recommendations", "").items(t); list.ModelVersion != spec.Name {
-			t.Errorf("with %s loaded, %s answered", spec.Name, list.ModelVersion)
-		}
-	}
-	done.Store(true)
-	workers.Wait()
-	if answered.Load() == 0 {
-		t.Error("nothing was answered meanwhile")
-	}
-	if loads := p.metric(t, "cartwheel_model_loads_total"); loads != "4" {
-		t.Errorf("%s loads are counted, want 4", loads)
-	}
-}
 
 // A damaged champion is refused, said once, counted once, and the one before serves on; written anew, it is tried anew.
 func TestDamagedChampionIsRefused(t *testing.T) {

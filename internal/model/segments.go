@@ -32,6 +32,9 @@ type Segment struct {
 
 // Check says what in the description cannot be served by.
 func (s *Segments) Check() error {
+	if len(s.Segments) > 0 && len(s.Population) != len(s.Features) {
+		return fmt.Errorf("segments: %d means of all visitors, for %d features", len(s.Population), len(s.Features))
+	}
 	names := map[string]bool{}
 	for i, segment := range s.Segments {
 		switch {
