@@ -74,16 +74,13 @@ fmt: ## Format the Go code
 build: ## Build the programs into bin/
 	go build -o bin/ $(PROGRAMS)
 
-sbom: build ## What is in each program in bin/, with licences (CycloneDX), into bin/sbom/
+sbom: build ## What is in the programs of the image, with licences (CycloneDX), into bin/sbom/
 	@mkdir -p bin/sbom
-	@for program in $(notdir $(PROGRAMS)); do \
-	  go run github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@v1.9.0 bin -json -licenses -version "$$(git describe --always --dirty)" \
+	@for program in producer consumer train api; do \
+	  go run github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@v1.10.0 bin -json -licenses -version "$$(git describe --always --dirty)" \
 	    -output bin/sbom/$$program.cdx.json bin/$$program || exit; \
 	done
 	@ls -l bin/sbom
-
-readme-check: ## The README's commands, as they stand there, in a clean clone
-	scripts/readme-check
 
 compose-check: ## The same system on Docker: up, replay, train, ask, down
 	scripts/compose-check
