@@ -40,6 +40,9 @@ export function command(text) {
   return h("span", { class: "command" }, h("code", {}, text), button);
 }
 
+// scroll holds what may be wider than the window; the keyboard scrolls it, too.
+export const scroll = (label, ...children) => h("div", { class: "scroll", tabIndex: 0, role: "region", "aria-label": label }, children);
+
 export const empty = (title, ...rest) => h("div", { class: "empty" }, h("p", { class: "lead" }, title), ...rest);
 export const failure = (error) => h("div", { class: "empty", role: "alert" }, h("p", { class: "lead error" }, error.message));
 export const pill = (text, kind = "") => h("span", { class: `pill ${kind}` }, text);

@@ -1,7 +1,7 @@
 // The explorer: recommendations for a visitor or for a session that is built by clicking, and how they change with each click.
 
 import { get, post } from "./api.js";
-import { ago, bar, command, count, empty, h, percent, pill, say, score } from "./dom.js";
+import { ago, bar, command, count, empty, h, percent, pill, say, score, scroll } from "./dom.js";
 
 const kinds = { view: "viewed", addtocart: "put into the cart", transaction: "bought" };
 const shownItems = 20;
@@ -77,8 +77,8 @@ export async function explorer(root, shared, signal) {
     answer.replaceChildren(
       h("div", { class: "head" }, h("h2", { id: "h-answer" }, "Recommendations"),
         h("span", { class: "muted" }, state.category ? h("button", { type: "button", class: "chip", "aria-label": `Category ${state.category}, leave it`, onclick: () => ((state.category = ""), refresh()) }, `category ${state.category} ×`) : null, " strategy ", pill(list.strategy, "accent"), " version ", h("span", { class: "mono" }, list.model_version))),
-      list.items.length === 0 ? h("p", { class: "muted" }, "No items are left.") : h("div", { class: "scroll" }, h("table", { class: "list" },
-        h("thead", {}, h("tr", {}, h("th", { scope: "col", class: "number" }, "#"), h("th", { scope: "col" }, h("span", { class: "hidden" }, "change")), h("th", { scope: "col" }, "item"), h("th", { scope: "col", class: "number" }, "score"), h("th", { scope: "col", class: "strength" }, h("span", { class: "hidden" }, "share of the best score")), h("th", { scope: "col" }, "because of"), h("th", { scope: "col" }, "categories"))),
+      list.items.length === 0 ? h("p", { class: "muted" }, "No items are left.") : scroll("Recommendations", h("table", { class: "list" },
+        h("thead", {}, h("tr", {}, h("th", { scope: "col", class: "number place" }, "#"), h("th", { scope: "col", class: "moved" }, h("span", { class: "hidden" }, "change")), h("th", { scope: "col" }, "item"), h("th", { scope: "col", class: "number" }, "score"), h("th", { scope: "col", class: "strength" }, h("span", { class: "hidden" }, "share of the best score")), h("th", { scope: "col" }, "because of"), h("th", { scope: "col" }, "categories"))),
         h("tbody", {}, list.items.map((item, i) => h("tr", {},
           h("td", { class: "number muted" }, i + 1), h("td", {}, change(before, item.itemid, i)),
           h("td", {}, h("button", { type: "button", class: "item", title: "Add to the session", onclick: () => click(item.itemid) }, item.itemid)),

@@ -27,11 +27,10 @@ const stages = [
     facts: s.batches.last ? [["last", ago(s.batches.last.at, new Date(s.at))], ["its rows", s.batches.last.rows === null ? "many" : count(s.batches.last.rows)]] : [],
   })],
   ["Training", (s) => ({
-    state: s.training.since ? ["busy", "under way"] : !s.training.last ? ["none", "none yet"] : s.training.last.promoted ? ["good", "promoted"] : ["warn", "kept back"],
+    state: s.training.since ? ["busy", "under way"] : !s.training.last ? ["none", "none yet"] : s.training.last.promoted ? ["good", "promoted"] : ["warn", "kept back by the gate"],
     figure: s.training.since ? duration((new Date(s.at) - new Date(s.training.since)) / 1000) : s.training.last?.seconds ? duration(s.training.last.seconds) : "–",
     unit: s.training.since ? "so far" : "the last one",
-    facts: [["began", s.training.last ? date(s.training.last.began) : "–"], ["new events", count(s.training.new_events)]],
-    note: s.training.since ? "" : s.training.last?.reason ?? "",
+    facts: [["began", s.training.since || s.training.last ? date(s.training.since ?? s.training.last.began) : "–"], ["new events", count(s.training.new_events)]],
   })],
   ["Versions", (s) => ({
     state: s.models.error ? ["bad", "trouble"] : s.models.champion ? ["good", "champion chosen"] : s.models.versions ? ["warn", "no champion"] : ["none", "none yet"],
@@ -62,7 +61,7 @@ export function flow(root, shared, signal) {
   let told = "";
   shared.onStatus((s) => {
     for (const c of cards) c.update(s);
-    const looks = shared.history;
+    const looks = shared.history.length > 1 ? shared.history : [{ ...s, at: new Date(s.at) - 60000 }, s]; // from one moment on there is no line yet
     const times = looks.map((l) => new Date(l.at) / 1000);
     throughput.set([times, looks.map((l) => l.topic.per_second), looks.map((l) => l.consumer.per_second)],
       `Events per second: ${rate(s.topic.per_second)} written to Kafka, ${rate(s.consumer.per_second)} into batch files over the last minute`);
@@ -120,7 +119,7 @@ function refused(title, about, none, r) {
     r.reasons.length > 0 ? h("p", { class: "muted small" }, r.where) : null);
 }
 
-const times = (c) => axis(c, { values: (_, all) => all.map(clock), space: 90 });
+const times = (c) => axis(c, { values: (_, all) => all.map(clock), space: 90, size: 28 });
 const zero = { range: (_, low, high) => [0, Math.max(high || 0, 10) * 1.1] };
 const numbers = (c) => axis(c, { values: (_, all) => all.map(short), size: 52 });
 const throughputOptions = (c) => ({

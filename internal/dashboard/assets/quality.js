@@ -3,7 +3,7 @@
 
 import { get } from "./api.js";
 import { axis, chart, legend, whiskers } from "./chart.js";
-import { count, command, date, empty, h, hundred, interval, percent, pill } from "./dom.js";
+import { count, command, date, empty, h, hundred, interval, percent, pill, scroll } from "./dom.js";
 
 const questions = ["visitor, new items", "visitor, all items", "session, next item"];
 const names = { blend: "Cartwheel", als: "ALS alone", neighbours: "Neighbours alone", session: "Session alone", popular: "Popularity", random: "Chance" };
@@ -15,7 +15,7 @@ const explained = {
 };
 
 export async function quality(root, shared, signal) {
-  const [list] = await Promise.all([get("/v1/models", signal)]);
+  const list = await get("/v1/models", signal);
   const measured = list.models.filter((m) => m.metrics && Object.keys(m.metrics).length > 0).reverse(); // oldest first
   root.append(h("h1", {}, "Quality"));
   if (measured.length === 0) {
@@ -30,7 +30,7 @@ export async function quality(root, shared, signal) {
   const beside = h("section", { class: "panel", "aria-labelledby": "h-beside" });
   const gate = h("section", { class: "panel", "aria-labelledby": "h-gate" });
   const purchase = h("section", { class: "panel", "aria-labelledby": "h-purchase" });
-  root.append(h("div", { class: "tools" }, question.label, metric.label, version.label), h("div", { class: "two" }, over, beside), h("div", { class: "two" }, gate, purchase));
+  root.append(h("div", { class: "tools" }, question.label, metric.label, version.label), h("div", { class: "two" }, h("div", {}, over, purchase), h("div", {}, beside, gate)));
 
   let drawn = new AbortController();
   const draw = () => {
@@ -73,7 +73,7 @@ function overTime(panel, measured, question, metric, signal) {
     h("div", { class: "head" }, h("h2", { id: "h-over" }, "Versions over time"), legend(["Cartwheel", "c1"], ["popularity", "c2"])),
     plot.host,
     h("p", { class: "muted small" }, `${explained[question]} Mean over questions with its 95 % interval; each version by the date of its training, on the later events of its own time.`),
-    h("details", {}, h("summary", {}, "As a table"), h("div", { class: "scroll" }, h("table", {},
+    h("details", {}, h("summary", {}, "As a table"), scroll("Versions over time", h("table", {},
       h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "version"), ["Cartwheel", "95 %", "popularity", "95 %"].map((t) => h("th", { scope: "col", class: "number" }, t)))),
       h("tbody", {}, measured.map((m, i) => h("tr", {}, h("th", { scope: "row", class: "mono" }, m.version),
         [ours[i], theirs[i]].flatMap((v) => [h("td", { class: "number" }, v ? hundred(v) : "–"), h("td", { class: "number muted" }, v ? interval(v) : "")]))))))));
@@ -94,7 +94,7 @@ function besideOthers(panel, m, question, metric) {
   const most = Math.max(...rows.flatMap(([, found]) => found.map(([, measured]) => measured.values[metric].high)), 1e-9);
   panel.replaceChildren(
     h("div", { class: "head" }, h("h2", { id: "h-beside" }, "Beside others"), h("span", { class: "muted mono" }, m.version)),
-    h("div", { class: "scroll" }, h("table", { class: "forest" },
+    scroll("Beside others", h("table", { class: "forest" },
       h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "recommender"), h("th", { scope: "col" }, "95 % interval"), h("th", { scope: "col", class: "number" }, `${metric.replace("@", " @ ")}`), h("th", { scope: "col", class: "number" }, "95 %"))),
       rows.map(([part, found]) => h("tbody", {},
         h("tr", { class: "part" }, h("th", { scope: "rowgroup", colSpan: 4 }, part === "all" ? "all questions" : `${part} visitors`, h("span", { class: "muted" }, ` · ${count(found[0][1].cases)} asked`))),
@@ -123,7 +123,7 @@ function decision(panel, manifest) {
   }
   panel.append(h("p", {}, `${d.reason[0].toUpperCase()}${d.reason.slice(1)}.`));
   if (d.comparisons?.length) {
-    panel.append(h("div", { class: "scroll gap" }, h("table", {},
+    panel.append(scroll("Comparisons", h("table", {},
       h("caption", { class: "hidden" }, "Differences on the same questions"),
       h("thead", {}, h("tr", {}, ["question", "against"].map((t) => h("th", { scope: "col" }, t)), ["difference", "95 %", "visitors"].map((t) => h("th", { scope: "col", class: "number" }, t)))),
       h("tbody", {}, d.comparisons.map((c) => h("tr", {}, h("th", { scope: "row" }, c.question), h("td", {}, c.with === "popular" ? "popularity" : h("span", { title: c.with }, "the champion")),
@@ -146,19 +146,19 @@ function foretold(panel, p, signal) {
   const heaviest = Math.max(...rows.map((r) => r.visitors));
   const words = `Calibration in ${rows.length} groups of visitors: ${rows.map((r) => `${percent(r.predicted, 2)} foretold, ${percent(r.observed, 2)} bought`).join("; ")}`;
   const scale = { time: false, distr: 3, range: [least, most] };
-  const shown = (v) => percent(v, v < 0.001 ? 2 : v < 0.01 ? 1 : 0);
+  const shown = (v) => percent(v, Math.max(0, -Math.round(Math.log10(v)) - 2));
   const decades = (c, more) => axis(c, { splits: () => tens(least, most), values: (_, all) => all.map((v) => shown(v)), ...more });
   const plot = chart(words, 240, (c) => ({
-    scales: { x: scale, y: scale }, axes: [decades(c), decades(c, { size: 58 })],
+    scales: { x: scale, y: scale }, axes: [decades(c, { size: 30 }), decades(c, { size: 58 })],
     series: [{}, { stroke: c.one, width: 0, points: { show: false }, paths: () => null }],
     hooks: { draw: [(u) => reliability(u, rows, least, most, heaviest, c)] },
   }), [rows.map((r) => r.predicted), rows.map((r) => Math.max(r.observed, least))], signal);
   panel.append(plot.host,
     h("p", { class: "muted small" }, `Across: the probability of a purchase within ${p.label_days} days, by groups of visitors; up: the share that bought. On the line what was foretold was met. A larger dot is more visitors; a ring is a group in which nobody bought.`),
     h("details", {}, h("summary", {}, "As a table, and the other models"),
-      h("div", { class: "scroll" }, h("table", {}, h("thead", {}, h("tr", {}, ["visitors", "foretold", "bought"].map((t) => h("th", { scope: "col", class: "number" }, t)))),
+      scroll("Foretold and met", h("table", {}, h("thead", {}, h("tr", {}, ["visitors", "foretold", "bought"].map((t) => h("th", { scope: "col", class: "number" }, t)))),
         h("tbody", {}, rows.map((r) => h("tr", {}, h("td", { class: "number" }, count(r.visitors)), h("td", { class: "number" }, percent(r.predicted, 3)), h("td", { class: "number" }, percent(r.observed, 3))))))),
-      h("div", { class: "scroll gap" }, h("table", {}, h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "model"), ["area under PR", "area under ROC", "Brier"].map((t) => h("th", { scope: "col", class: "number" }, t)))),
+      scroll("Models compared", h("table", {}, h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "model"), ["area under PR", "area under ROC", "Brier"].map((t) => h("th", { scope: "col", class: "number" }, t)))),
         h("tbody", {}, p.candidates.map((c) => h("tr", {}, h("th", { scope: "row" }, c.model + (c.model === p.model ? " (kept)" : "")), [c.area_under_pr, c.area_under_roc, c.brier].map((v) => h("td", { class: "number" }, `${v.mean.toFixed(4)} [${v.low.toFixed(4)}, ${v.high.toFixed(4)}]`)))))))));
 }
 

@@ -1,7 +1,7 @@
 // The segments of the champion's visitors: how large each is, and how it differs from everybody.
 
 import { get } from "./api.js";
-import { bar, command, count, empty, h, percent } from "./dom.js";
+import { bar, command, count, empty, h, percent, scroll } from "./dom.js";
 
 const features = {
   views: "views", addtocarts: "put into the cart", transactions: "bought", items: "distinct items", sessions: "sessions", recency_days: "days since the last event",
@@ -20,7 +20,7 @@ export async function segments(root, shared, signal) {
   }
   const all = list.segments.toSorted((a, b) => b.visitors - a.visitors);
   const largest = all[0]?.visitors ?? 1;
-  const known = Object.keys(list.means);
+  const known = [...Object.keys(features).filter((f) => f in list.means), ...Object.keys(list.means).filter((f) => !(f in features))];
   root.append(
     h("section", { class: "panel", "aria-labelledby": "h-sizes" },
       h("div", { class: "head" }, h("h2", { id: "h-sizes" }, "Sizes"), h("span", { class: "muted" }, `${count(list.visitors)} visitors in ${all.length} segments, version `, h("span", { class: "mono" }, list.model_version))),
@@ -28,12 +28,12 @@ export async function segments(root, shared, signal) {
         h("tbody", {}, all.map((s) => h("tr", {}, h("th", { scope: "row" }, s.name), h("td", { class: "wide" }, bar(s.visitors / largest)), h("td", { class: "number" }, count(s.visitors)), h("td", { class: "number muted" }, percent(s.visitors / list.visitors))))))),
     h("section", { class: "panel", "aria-labelledby": "h-profiles" },
       h("div", { class: "head" }, h("h2", { id: "h-profiles" }, "Profiles"), h("span", { class: "muted" }, "means, and how many times everybody's")),
-      h("div", { class: "scroll", tabIndex: 0, role: "region", "aria-label": "Profiles of the segments" }, h("table", { class: "profiles" },
+      scroll("Profiles of the segments", h("table", { class: "profiles" },
         h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "of each visitor"), h("th", { scope: "col", class: "number" }, "everybody"), all.map((s) => h("th", { scope: "col", class: "number" }, s.name)))),
         h("tbody", {}, known.map((f) => h("tr", {}, h("th", { scope: "row" }, features[f] ?? f), h("td", { class: "number muted" }, figure(list.means[f])),
           all.map((s) => h("td", { class: `number ${leaning(s.means[f], list.means[f])}` }, h("span", {}, figure(s.means[f])), h("small", {}, times(s.means[f], list.means[f])))))))))));
 }
 
-const figure = (v) => (v === 0 ? "0" : Math.abs(v) < 0.01 ? v.toExponential(0) : v < 10 ? v.toFixed(2) : v.toFixed(1));
-const times = (v, mean) => (mean > 0 ? `×${v / mean < 10 ? (v / mean).toFixed(1) : Math.round(v / mean)}` : "");
+const figure = (v) => (v === 0 ? "0" : v < 0.005 ? "< 0.01" : v < 10 ? v.toFixed(2) : v.toFixed(1));
+const times = (v, mean) => (mean > 0 && v > 0 ? `×${v / mean < 10 ? (v / mean).toFixed(1) : Math.round(v / mean)}` : "");
 const leaning = (v, mean) => (mean <= 0 ? "" : v / mean >= 4 ? "far-above" : v / mean >= 1.5 ? "above" : v / mean <= 0.5 ? "below" : "");

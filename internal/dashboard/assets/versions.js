@@ -1,7 +1,7 @@
 // The versions on disk, and the two things that can be done with them. Both ask first, and want an admin's key where keys are set.
 
 import { act, get, key } from "./api.js";
-import { command, count, date, duration, empty, h, hundred, interval, pill, say } from "./dom.js";
+import { command, count, date, duration, empty, h, hundred, interval, pill, say, scroll } from "./dom.js";
 
 export async function versions(root, shared, signal) {
   const body = h("div", {});
@@ -29,10 +29,10 @@ function table(list, shared, choose) {
   const back = previous && list.models.some((m) => m.version === previous && !m.error);
   return h("div", {},
     h("div", { class: "tools" }, back ? h("button", { type: "button", onclick: () => choose(previous, "back") }, "Roll back to ", h("span", { class: "mono" }, previous)) : null),
-    h("div", { class: "panel scroll" }, h("table", { class: "list" },
+    h("div", { class: "panel" }, scroll("Versions", h("table", { class: "list" },
       h("thead", {}, h("tr", {}, ["version", "trained"].map((t) => h("th", { scope: "col" }, t)), ["took", "events", "visitors", "items"].map((t) => h("th", { scope: "col", class: "number" }, t)),
-        h("th", { scope: "col", class: "number" }, "NDCG @ 10, new items"), h("th", { scope: "col" }, "gate"), h("th", { scope: "col" }, h("span", { class: "hidden" }, "action")))),
-      h("tbody", {}, list.models.map((m) => row(m, choose))))));
+        h("th", { scope: "col", class: "number" }, "NDCG @ 10, new items"), h("th", { scope: "col", class: "gate" }, "gate"), h("th", { scope: "col" }, h("span", { class: "hidden" }, "action")))),
+      h("tbody", {}, list.models.map((m) => row(m, choose)))))));
 }
 
 function row(m, choose) {
@@ -43,7 +43,7 @@ function row(m, choose) {
     h("td", { class: "number" }, m.training_seconds ? duration(m.training_seconds) : "–"),
     ["events", "visitors", "items"].map((of) => h("td", { class: "number" }, count(m.counts[of]))),
     h("td", { class: "number" }, ours ? [h("strong", {}, hundred(ours)), h("span", { class: "muted" }, ` [${interval(ours)}]`), theirs ? h("div", { class: "muted small" }, `popularity ${hundred(theirs)}`) : null] : "–"),
-    h("td", {}, m.decision ? (m.decision.promoted ? pill("passed", "good") : h("span", { title: m.decision.reason }, pill("kept back", "warn"))) : h("span", { class: "muted" }, "–")),
+    h("td", { class: "gate" }, m.decision ? [m.decision.promoted ? pill("passed", "good") : pill("kept back", "warn"), h("div", { class: "muted small" }, m.decision.reason)] : h("span", { class: "muted" }, "–")),
     h("td", { class: "number" }, m.champion ? null : h("button", { type: "button", "aria-label": `Activate ${m.version}`, onclick: () => choose(m.version, "activate") }, "Activate")));
 }
 
