@@ -11,6 +11,7 @@ import (
 
 	"cartwheel/internal/batch"
 	"cartwheel/internal/config"
+	"cartwheel/internal/erasure"
 	"cartwheel/internal/kafka"
 	"cartwheel/internal/shutdown"
 	"cartwheel/internal/tracing"
@@ -83,11 +84,30 @@ func consume(ctx, stop context.Context, s *settings, log logger, stdout io.Write
 		return err
 	}
 	defer stopMetrics()
+	erasures := erasure.NewFollower(client, s.erasures, s.options.DataDir, log)
+	if err := erasures.Look(opening); err != nil {
+		return fmt.Errorf("reading the erased visitors: %w", err)
+	}
+	stopFollowing := follow(ctx, erasures)
 	err = c.Run(ctx, stop)
+	stopFollowing()
+	if err == nil && ctx.Err() == nil { // who was erased while the last events came is on the list, too
+		if err := erasures.Look(ctx); err != nil {
+			log.Warn("reading the erased visitors: who has been erased of late comes onto the list when a consumer starts again", "error", err)
+		}
+	}
 	took := time.Since(begun).Seconds()
 	fmt.Fprintf(stdout, "read      %d\nevents    %d\nbatches   %d\nrejected  %d\nseconds   %.2f\nevents/s  %.0f\n",
 		stats.Records.Load(), stats.Events.Load(), stats.Batches.Load(), stats.Dead.Load(), took, float64(stats.Events.Load())/took)
 	return err
+}
+
+// follow keeps the list of erased visitors up to date until the returned function is called.
+func follow(ctx context.Context, erasures *erasure.Follower) (stop func()) {
+	ctx, end := context.WithCancel(ctx)
+	ended := make(chan struct{})
+	go func() { erasures.Run(ctx); close(ended) }()
+	return func() { end(); <-ended }
 }
 
 // onStep is nil but in tests, which end the program at one of its steps.

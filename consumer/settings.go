@@ -7,7 +7,9 @@ import (
 
 	"cartwheel/internal/batch"
 	"cartwheel/internal/config"
+	"cartwheel/internal/erasure"
 	"cartwheel/internal/kafka"
+	"cartwheel/internal/live"
 	"cartwheel/internal/logging"
 	"cartwheel/internal/tracing"
 )
@@ -21,6 +23,7 @@ type settings struct {
 	options batch.Options
 
 	metricsAddr string
+	erasures    string // topic
 	traces      string
 }
 
@@ -40,6 +43,8 @@ func parse(args []string, getenv func(string) string, out io.Writer) (*settings,
 	f.BoolVar(&follow, "follow", false, "go on until told to stop, whatever --idle-timeout says")
 	f.DurationVar(&o.FlushInterval, "flush-interval", 30*time.Second, "the longest `time` that an event waits in an unfinished file; 0 is until the file is full")
 	f.DurationVar(&o.Session, "session-timeout", 10*time.Second, "Kafka gives this consumer's partitions to others after so much `time` without a sign of life")
+	f.StringVar(&s.erasures, "erasures-topic", live.ErasuresTopic, "Kafka `topic` of erased visitors, who are put on the list DATA_DIR/"+erasure.FileName+" that trainings honour")
+	f.Env("erasures-topic", "KAFKA_ERASURES_TOPIC")
 	f.StringVar(&s.metricsAddr, "metrics-addr", "", "`host:port` to serve /metrics and /healthz on (default: nowhere)")
 	f.Env("metrics-addr", "METRICS_ADDR")
 	f.StringVar(&s.traces, "otlp-endpoint", "", "`URL` of an OpenTelemetry collector, such as http://localhost:4318, to send a span for each batch file to; OTEL_TRACES_SAMPLER and the like hold")
@@ -54,6 +59,7 @@ func parse(args []string, getenv func(string) string, out io.Writer) (*settings,
 	p.Check(o.Topic != "", "--topic is empty")
 	p.Check(o.GroupID != "", "--group-id is empty")
 	p.Check(o.DataDir != "", "--data-dir is empty")
+	p.Check(s.erasures != "", "--erasures-topic is empty")
 	p.Check(o.BatchSize > 0, "--batch-size %d is not positive", o.BatchSize)
 	p.Check(follow || o.IdleTimeout > 0, "--idle-timeout %s is not positive; use --follow to go on until told to stop", o.IdleTimeout)
 	p.Check(o.FlushInterval >= 0, "--flush-interval %s is negative", o.FlushInterval)

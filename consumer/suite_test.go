@@ -35,6 +35,7 @@ func suite(t *testing.T, broker func(t *testing.T) string) {
 		"what fits nowhere is cut":            testCutLetter,
 		"events without an id are given one":  testWithoutID,
 		"a folder that cannot be written to ": testUnwritable,
+		"erased visitors are put on the list": testErasures,
 	} {
 		t.Run(name, func(t *testing.T) { t.Parallel(); test(t, setup(t, broker(t))) })
 	}

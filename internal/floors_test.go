@@ -13,7 +13,7 @@ import (
 // floors are the packages by the floor they stand on, as docs/architecture.md tells; a package imports only from floors below.
 var floors = map[string]int{
 	"event": 1, "durable": 1, "config": 1, "logging": 2, "metrics": 2, "shutdown": 2, "reexec": 2, "tracing": 2, "dashboard": 1,
-	"kafka": 3, "spark": 3, "sparkml": 4, "model": 3,
+	"kafka": 3, "spark": 3, "sparkml": 4, "erasure": 4, "model": 3,
 	"ingest": 5, "batch": 5, "recommend": 5, "synthetic": 5, "features": 5, "predict": 5,
 	"purchase": 6, "segment": 6, "live": 6, "status": 6,
 	"train": 7, "serve": 7, "tuning": 8,

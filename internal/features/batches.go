@@ -15,6 +15,7 @@ import (
 	"runtime"
 	"strings"
 
+	"cartwheel/internal/erasure"
 	"cartwheel/internal/event"
 	"cartwheel/internal/spark"
 
@@ -35,6 +36,7 @@ type batchFile struct {
 	Modified int64  `json:"modified"` // Unix ns
 	SHA256   string `json:"sha256"`
 	Rows     int64  `json:"rows"`
+	Erased   int64  `json:"erased,omitempty"` // rows among them of erased visitors
 }
 
 // listBatches returns the batch files in a folder by name, without their rows and checksums. A folder that does not exist holds none.
@@ -66,14 +68,14 @@ type badBatch struct {
 // checkBatches reads files from the first byte to the last and parts the sound ones, with their rows and checksums, from the others.
 // Spark would stop at the first row that it cannot read, and would take a file that was cut off at a field's
 // end, or a kind of event that does not exist, for good.
-func checkBatches(ctx context.Context, dir string, files []batchFile) (sound []batchFile, bad []badBatch, err error) {
+func checkBatches(ctx context.Context, dir string, files []batchFile, erased erasure.List) (sound []batchFile, bad []badBatch, err error) {
 	found := make([]error, len(files))
 	checked := make([]batchFile, len(files))
 	var group errgroup.Group
 	group.SetLimit(runtime.GOMAXPROCS(0))
 	for i, f := range files {
 		group.Go(func() error {
-			checked[i], found[i] = checkBatch(dir, f)
+			checked[i], found[i] = checkBatch(dir, f, erased)
 			return ctx.Err()
 		})
 	}
@@ -93,8 +95,8 @@ func checkBatches(ctx context.Context, dir string, files []batchFile) (sound []b
 	return sound, bad, nil
 }
 
-// checkBatch completes f. Errors other than those of reading wrap ErrBatch, and name the file and the line.
-func checkBatch(dir string, f batchFile) (batchFile, error) {
+// checkBatch completes f, by its rows and those of erased visitors among them. Errors other than those of reading wrap ErrBatch, and name the file and the line.
+func checkBatch(dir string, f batchFile, erased erasure.List) (batchFile, error) {
 	file, err := os.Open(filepath.Join(dir, f.Name))
 	if err != nil {
 		return f, fmt.Errorf("opening a batch file: %w", err)
@@ -125,6 +127,9 @@ func checkBatch(dir string, f batchFile) (batchFile, error) {
 		var e event.Event
 		if err := event.ParseBatchRow(line, &e); err != nil {
 			return f, fmt.Errorf("%w: %s, line %d: %w", ErrBatch, f.Name, n, err)
+		}
+		if erased.Has(e.VisitorID) {
+			f.Erased++
 		}
 	}
 }

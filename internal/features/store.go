@@ -13,9 +13,13 @@ import (
 	"time"
 
 	"cartwheel/internal/durable"
+	"cartwheel/internal/erasure"
 	"cartwheel/internal/spark"
 
 	"github.com/apache/spark-connect-go/v40/spark/sql"
+	"github.com/apache/spark-connect-go/v40/spark/sql/functions"
+	"github.com/apache/spark-connect-go/v40/spark/sql/types"
+	"github.com/apache/spark-connect-go/v40/spark/sql/utils"
 )
 
 const (
@@ -31,7 +35,7 @@ const (
 
 // Store keeps the events of all batch files as Parquet, each event once, so that a training reads only the batch files that have come
 // since the last. Batch files never change once they bear their names, so the name is what a file is known by; where one was changed
-// or removed all the same, the store is made anew, and says so.
+// or removed all the same, the store is made anew, and says so. So it is when visitors have been erased, for it holds nothing of them.
 //
 // A part becomes visible, whole, when the index names it: whatever ends a training in between, the store is as it was, and the next
 // Update clears the rest away. The store has no lock of its own: whoever updates or reads it holds that of the models folder.
@@ -46,17 +50,20 @@ type Store struct {
 type StoreOptions struct {
 	Recompute bool // read every batch file again
 	SkipBad   bool // go on without batch files that are damaged, instead of refusing
+	Erased    erasure.List
 }
 
 // Snapshot is what a store holds at one moment.
 type Snapshot struct {
 	// Events has the columns eventid, timestamp, visitorid, event, itemid and transactionid, each eventid once.
-	Events sql.DataFrame
-	Count  int64    // events
-	Rows   int64    // of the batch files; what they have more than events are repeats
-	Files  []string // names of the batch files, in order
-	Bad    []string // names of those that were passed over, in order
-	Read   int      // how many of Files were read for this snapshot
+	Events         sql.DataFrame
+	Count          int64    // events
+	Rows           int64    // of the batch files; what they have more than events and erased ones are repeats
+	Erased         int64    // rows among them of erased visitors, who are
+	ErasedVisitors int64    // so many
+	Files          []string // names of the batch files, in order
+	Bad            []string // names of those that were passed over, in order
+	Read           int      // how many of Files were read for this snapshot
 }
 
 // Update reads the batch files that the store has not, and returns what it then holds. A batch file that is damaged is named, with
@@ -66,7 +73,7 @@ func (s *Store) Update(ctx context.Context, o StoreOptions) (*Snapshot, error) {
 	if err != nil {
 		return nil, err
 	}
-	fresh, bad, err := checkBatches(ctx, filepath.Join(s.DataDir, BatchesDir), fresh)
+	fresh, bad, err := checkBatches(ctx, filepath.Join(s.DataDir, BatchesDir), fresh, o.Erased)
 	if err != nil {
 		return nil, err
 	}
@@ -79,11 +86,12 @@ func (s *Store) Update(ctx context.Context, o StoreOptions) (*Snapshot, error) {
 		snapshot.Bad = append(snapshot.Bad, b.name)
 	}
 	if len(fresh) > 0 {
-		if ix, err = s.add(ctx, ix, fresh); err != nil {
+		if ix, err = s.add(ctx, ix, fresh, o.Erased); err != nil {
 			return nil, err
 		}
 	}
-	snapshot.Count, snapshot.Rows = ix.events(), ix.rows()
+	snapshot.Count, snapshot.Rows, snapshot.Erased = ix.events(), ix.rows(), ix.erased()
+	snapshot.ErasedVisitors = int64(len(o.Erased))
 	snapshot.Files = slices.Sorted(maps.Keys(ix.batches()))
 	snapshot.Events, err = s.open(ctx, "cartwheel_events", ix)
 	return snapshot, err
@@ -116,23 +124,27 @@ func (s *Store) look(ctx context.Context, o StoreOptions) (ix *index, fresh []ba
 	if why != "" {
 		s.Log.Warn("the store of events does not fit the batch files: reading all of them again", "store", s.dir(), "why", why)
 	}
-	if why != "" || o.Recompute {
+	erased := len(ix.Parts) > 0 && ix.Erased != o.Erased.Sum()
+	if erased {
+		s.Log.Info("the list of erased visitors has changed: reading all batch files again", "visitors", len(o.Erased))
+	}
+	if why != "" || erased || o.Recompute {
 		return &index{}, all, nil
 	}
 	return ix, fresh, nil
 }
 
 // add writes the events of batch files that the store has not as its next part, and returns the new index.
-func (s *Store) add(ctx context.Context, ix *index, fresh []batchFile) (*index, error) {
+func (s *Store) add(ctx context.Context, ix *index, fresh []batchFile, erased erasure.List) (*index, error) {
 	stored, err := s.open(ctx, storedView, ix)
 	if err != nil {
 		return nil, err
 	}
-	clean, err := s.unstored(ctx, fresh)
+	clean, err := s.unstored(ctx, fresh, erased)
 	if err != nil {
 		return nil, err
 	}
-	next := &index{Parts: slices.Clone(ix.Parts)}
+	next := &index{Parts: slices.Clone(ix.Parts), Erased: erased.Sum()}
 	p := part{Name: time.Now().UTC().Format("20060102T150405.000000Z"), Batches: fresh}
 	if len(next.Parts) >= maxParts {
 		next.Parts, p.Batches = nil, append(slices.Collect(maps.Values(ix.batches())), fresh...)
@@ -146,14 +158,14 @@ func (s *Store) add(ctx context.Context, ix *index, fresh []batchFile) (*index, 
 		return nil, err
 	}
 	next.Parts = append(next.Parts, p)
-	if repeats := next.rows() - next.events(); repeats != ix.rows()-ix.events() {
+	if next.repeats() != ix.repeats() {
 		again, err := s.checkRepeats(ctx, fresh)
 		if err != nil {
 			return nil, err
 		}
 		if again {
 			s.Log.Warn("events that bear one eventid differ: reading all batch files again, so that it does not matter which came first")
-			return s.add(ctx, &index{}, append(slices.Collect(maps.Values(ix.batches())), fresh...))
+			return s.add(ctx, &index{}, append(slices.Collect(maps.Values(ix.batches())), fresh...), erased)
 		}
 	}
 	if err := durable.SyncTree(filepath.Join(s.dir(), unfinished)); err != nil {
@@ -172,12 +184,16 @@ func (s *Store) add(ctx context.Context, ix *index, fresh []batchFile) (*index, 
 const (
 	storedView = "cartwheel_stored"
 	freshView  = "cartwheel_fresh"
+	erasedView = "cartwheel_erased"
 )
 
-// unstored returns the events of batch files that are not in the view of what is stored. Delivery repeats an event whole, so that any
+// unstored returns the events of batch files that are not in the view of what is stored, without erased visitors'. Delivery repeats an event whole, so that any
 // row of an eventid would do; the least is taken, so that the choice follows from the rows alone.
-func (s *Store) unstored(ctx context.Context, fresh []batchFile) (sql.DataFrame, error) {
+func (s *Store) unstored(ctx context.Context, fresh []batchFile, erased erasure.List) (sql.DataFrame, error) {
 	rows, err := readBatches(ctx, s.Session, path.Join(s.SparkDataDir, BatchesDir), fresh)
+	if err == nil && len(erased) > 0 {
+		rows, err = s.without(ctx, rows, erased)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -195,6 +211,31 @@ func (s *Store) unstored(ctx context.Context, fresh []batchFile) (sql.DataFrame,
 	return df, nil
 }
 
+// without leaves out the rows of erased visitors.
+func (s *Store) without(ctx context.Context, rows sql.DataFrame, erased erasure.List) (sql.DataFrame, error) {
+	failed := func(err error) (sql.DataFrame, error) {
+		return nil, fmt.Errorf("leaving out erased visitors: %w", spark.Explain(err))
+	}
+	ids := make([][]any, 0, len(erased))
+	for visitor := range erased {
+		ids = append(ids, []any{visitor})
+	}
+	list, err := s.Session.CreateDataFrame(ctx, ids, types.StructOf(types.NewStructField("erased", types.STRING)))
+	if err != nil {
+		return failed(err)
+	}
+	if err := list.CreateOrReplaceTempView(ctx, erasedView); err != nil { // so that the list is sent once
+		return failed(err)
+	}
+	if list, err = s.Session.Table(erasedView); err != nil {
+		return failed(err)
+	}
+	if rows, err = rows.Join(ctx, list, functions.Expr("visitorid = erased"), utils.JoinTypeLeftAnti); err != nil {
+		return failed(err)
+	}
+	return rows, nil
+}
+
 // checkRepeats makes sure that the rows that are not in the store are all repeats. It returns whether one of them would have been
 // taken in place of a row that is stored, had both been read at once.
 func (s *Store) checkRepeats(ctx context.Context, fresh []batchFile) (again bool, err error) {
@@ -209,7 +250,8 @@ func (s *Store) checkRepeats(ctx context.Context, fresh []batchFile) (again bool
 	}
 	rows, _ := row.Value("rows").(int64)
 	earlier, _ := row.Value("earlier").(int64)
-	if want := (&index{Parts: []part{{Batches: fresh}}}).rows(); rows != want {
+	read := &index{Parts: []part{{Batches: fresh}}}
+	if want := read.rows() - read.erased(); rows != want {
 		return false, fmt.Errorf("%w: Spark read %d rows where %d are, in %d files from %s on", ErrBatch, rows, want, len(fresh), fresh[0].Name)
 	}
 	return earlier > 0, nil

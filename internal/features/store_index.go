@@ -27,6 +27,7 @@ const indexSchema = 1
 type index struct {
 	Schema int    `json:"schema"`
 	Parts  []part `json:"parts"`
+	Erased string `json:"erased,omitempty"` // erasure.List.Sum of the visitors who were left out
 }
 
 // part is a folder of Parquet files: the events of some batch files that no earlier part has.
@@ -169,6 +170,19 @@ func (ix *index) rows() (n int64) {
 	}
 	return n
 }
+
+// erased counts the rows of erased visitors.
+func (ix *index) erased() (n int64) {
+	for _, p := range ix.Parts {
+		for _, f := range p.Batches {
+			n += f.Erased
+		}
+	}
+	return n
+}
+
+// repeats counts the rows that repeat another one's event.
+func (ix *index) repeats() int64 { return ix.rows() - ix.erased() - ix.events() }
 
 func (ix *index) events() (n int64) {
 	for _, p := range ix.Parts {

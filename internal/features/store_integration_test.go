@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"cartwheel/internal/batch"
+	"cartwheel/internal/erasure"
 	"cartwheel/internal/event"
 	"cartwheel/internal/features"
 	"cartwheel/internal/spark/sparktest"
@@ -259,5 +260,42 @@ func TestWhatACrashLeavesIsCleared(t *testing.T) {
 	b.want(b.update(features.StoreOptions{}), 2, 60, 70)
 	if !strings.Contains(b.log.String(), filepath.Base(part[0])) {
 		t.Errorf("the log does not say why: %s", b.log.String())
+	}
+}
+
+// TestErasedVisitorsAreInNoEvent erases visitors before a batch file comes, after it, and again by a repeat of their events.
+func TestErasedVisitorsAreInNoEvent(t *testing.T) {
+	b := setup(t)
+	b.put(0, 0, rows(0, 70)...) // visitors v0 to v6, ten events each
+	b.want(b.update(features.StoreOptions{}), 1, 70, 70)
+
+	wanted := func(s *features.Snapshot, count, rows, erased, visitors int64) {
+		t.Helper()
+		if s.Count != count || s.Rows != rows || s.Erased != erased || s.ErasedVisitors != visitors {
+			t.Errorf("%d events of %d rows, %d rows of %d erased visitors; want %d of %d, %d of %d", s.Count, s.Rows, s.Erased, s.ErasedVisitors, count, rows, erased, visitors)
+		}
+		if text := b.contents(s); strings.Contains(text, ",v1,") || strings.Contains(text, ",v2,") {
+			t.Errorf("erased visitors are in the events: %s", text)
+		}
+	}
+	o := features.StoreOptions{Erased: erasure.List{"v1": 1, "v2": 1, "it's nobody": 1}}
+	s := b.update(o)
+	wanted(s, 50, 70, 20, 3)
+	if s.Read != 1 || !strings.Contains(b.log.String(), "erased") {
+		t.Errorf("%d files were read again; the log says %s", s.Read, b.log.String())
+	}
+	b.put(0, 70, rows(70, 140)...)
+	b.put(1, 0, rows(60, 80)...) // repeats, some of erased visitors
+	s = b.update(o)
+	wanted(s, 100, 160, 46, 3)
+	if s.Read != 2 {
+		t.Errorf("%d files were read, want the new ones", s.Read)
+	}
+	had := b.contents(s)
+	o.Recompute = true
+	s = b.update(o)
+	wanted(s, 100, 160, 46, 3)
+	if b.contents(s) != had {
+		t.Error("the events step by step are not those read at once")
 	}
 }

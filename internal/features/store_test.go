@@ -49,7 +49,7 @@ func TestEveryDamageToABatchFileIsNamed(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		good, bad, err := checkBatches(t.Context(), dir, files)
+		good, bad, err := checkBatches(t.Context(), dir, files, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -87,7 +87,7 @@ func TestTheIndexNoticesWhatHasChanged(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		stored, _, err := checkBatches(t.Context(), dir, files)
+		stored, _, err := checkBatches(t.Context(), dir, files, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -80,7 +80,9 @@ type Parameters struct {
 // Counts say how much of what went in.
 type Counts struct {
 	RowsRead     int64 `json:"rows_read"`
-	Repeats      int64 `json:"repeats_dropped"` // rows whose eventid had been read before
+	Repeats      int64 `json:"repeats_dropped"`           // rows whose eventid had been read before
+	Erased       int64 `json:"erased_visitors,omitempty"` // whose rows were left out
+	ErasedRows   int64 `json:"erased_rows_dropped,omitempty"`
 	Events       int64 `json:"events"`
 	Visitors     int64 `json:"visitors"`
 	Items        int64 `json:"items"`

@@ -4,12 +4,14 @@ package train
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -74,11 +76,14 @@ func (c *cluster) killConnect() {
 	}
 }
 
-// killExecutor ends the worker's one executor likewise.
-func (c *cluster) killExecutor() {
+// killExecutors ends the worker's executors likewise.
+func (c *cluster) killExecutors() { c.Helper(); c.signalExecutors(syscall.SIGKILL) }
+
+func (c *cluster) signalExecutors(signal syscall.Signal) {
 	c.Helper()
 	children, err := exec.Command("pgrep", "-P", strconv.Itoa(c.pid("spark-worker"))).Output()
-	if err != nil {
+	var none *exec.ExitError
+	if err != nil && !(errors.As(err, &none) && none.ExitCode() == 1) { // there may be none for a moment
 		c.Fatalf("finding the executor: %v", err)
 	}
 	for field := range strings.FieldsSeq(string(children)) {
@@ -86,7 +91,7 @@ func (c *cluster) killExecutor() {
 		if err != nil {
 			c.Fatal(err)
 		}
-		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+		if err := syscall.Kill(pid, signal); err != nil && !errors.Is(err, syscall.ESRCH) {
 			c.Fatal(err)
 		}
 	}
@@ -102,19 +107,33 @@ type sparkJob struct {
 	NumTasks    int
 }
 
-// waitFitting waits until the iterations of a fit run: all in one job, of many more tasks than any other.
-func (c *cluster) waitFitting() {
+// freezeFitting stops the executors in the midst of a training's fit of what. It looks again when they have stopped, so that the fit
+// cannot have ended meanwhile.
+func (c *cluster) freezeFitting(training *child, what string) {
 	c.Helper()
-	for deadline := time.Now().Add(3 * time.Minute); ; time.Sleep(50 * time.Millisecond) {
-		for _, j := range sparkJobs(c.T, c.ui) {
-			if j.Status == "RUNNING" && j.NumTasks > 50 && strings.Contains(strings.Join(j.JobTags, " "), "als: fit") {
+	for {
+		if c.fitting(what) {
+			c.signalExecutors(syscall.SIGSTOP)
+			if c.fitting(what) {
 				return
 			}
+			c.signalExecutors(syscall.SIGCONT)
 		}
-		if time.Now().After(deadline) {
-			c.Fatal("no fit runs after three minutes")
+		select {
+		case <-training.ended:
+			c.Fatalf("the training ended before its fit of %s was seen\n%s", what, training.errs.String())
+		case <-time.After(20 * time.Millisecond):
 		}
 	}
+}
+
+// fitting tells whether the iterations of a fit run: all in one job, of many more tasks than any other.
+func (c *cluster) fitting(what string) bool {
+	c.Helper()
+	return slices.ContainsFunc(sparkJobs(c.T, c.ui), func(j sparkJob) bool {
+		tags := strings.Join(j.JobTags, " ")
+		return j.Status == "RUNNING" && j.NumTasks > 50 && strings.Contains(tags, "als: fit") && strings.Contains(tags, what)
+	})
 }
 
 // sparkJobs asks the Spark UI's REST API for all jobs of its application.

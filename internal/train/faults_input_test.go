@@ -3,11 +3,13 @@
 package train
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"cartwheel/internal/batch"
@@ -58,55 +60,93 @@ func TestFaultPoorData(t *testing.T) {
 		name   string
 		events [][3]string
 		flags  []string
-		says   []string // empty: a version is made
+		says   []string // of a version that is made, or of why none is
+		fails  bool
 	}{
-		{"no batch files", nil, nil, []string{"no batch files", "consumer"}},
-		{"batch files without a row", [][3]string{}, nil, []string{"hold no events"}},
-		{"only views", events(200, varied), nil, nil},
-		{"only views, which weigh nothing", events(200, varied), []string{"--event-weights", "transaction=1"}, []string{"no visitor has an event of a weight above 0", "transaction=1"}},
-		{"one visitor", events(50, func(i int) [3]string { return [3]string{"v", "view", fmt.Sprint("i", i%11)} }), nil, nil},
-		{"one item", events(50, func(i int) [3]string { return [3]string{fmt.Sprint("v", i%7), "view", "i"} }), nil, nil},
-		{"one event", events(1, varied), nil, nil},
-		{"all events alike", events(50, func(int) [3]string { return [3]string{"v", "view", "i"} }), nil, nil},
-		{"a rank larger than the data allows", events(200, varied), []string{"--rank", "64"}, nil},
+		{"no batch files", nil, nil, []string{"no batch files", "consumer"}, true},
+		{"batch files without a row", [][3]string{}, nil, []string{"hold no events"}, true},
+		{"only views, and a rank larger than the data allows", events(100, varied), []string{"--rank", "64"}, []string{"--rank 64 is more than there are items"}, false},
+		{"only views, which weigh nothing", events(100, varied), []string{"--event-weights", "transaction=1"}, []string{"no visitor has an event of a weight above 0", "transaction=1"}, true},
+		{"one visitor", events(50, func(i int) [3]string { return [3]string{"v", "view", fmt.Sprint("i", i%11)} }), nil, nil, false},
+		{"one item", events(50, func(i int) [3]string { return [3]string{fmt.Sprint("v", i%7), "view", "i"} }), nil, nil, false},
+		{"one event", events(1, varied), nil, nil, false},
+		{"all events alike", events(50, func(int) [3]string { return [3]string{"v", "view", "i"} }), nil, nil, false},
 	} {
 		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
 			b := emptyBench(t)
 			if test.events != nil {
 				b.put(0, test.events)
 			}
 			flags := append(slices.Clone(small), test.flags...)
-			if len(test.says) > 0 {
+			if test.fails {
 				b.refused(1, test.says, flags...)
 				return
 			}
 			told := b.train(flags...)
 			b.sound()
-			if m := b.manifest(); m.Counts.Events != int64(len(test.events)) {
-				t.Errorf("%d events, want %d", m.Counts.Events, len(test.events))
-			}
-			if strings.Contains(test.name, "rank") && !strings.Contains(told, "--rank 64") {
-				t.Errorf("no word of the rank:\n%s", told)
+			b.wantEverything()
+			for _, says := range test.says {
+				if !strings.Contains(told, says) {
+					t.Errorf("no word of %q:\n%s", says, told)
+				}
 			}
 		})
 	}
 }
 
-func TestFaultRepeatsOfOneEvent(t *testing.T) {
-	b := emptyBench(t)
-	name := b.put(0, events(40, func(i int) [3]string { return [3]string{fmt.Sprint("v", i%5), "view", fmt.Sprint("i", i%4)} }))
-	rows, err := os.ReadFile(filepath.Join(b.batches(), name))
+// TestFaultBatchFiles trains once, on a folder with a batch file that was cut off and one that was delivered three times, while a
+// second training is tried, and asks the Spark UI what it was told.
+func TestFaultBatchFiles(t *testing.T) {
+	b := setup(t, os.Getenv("SPARK_REMOTE"), 3000)
+	files, err := filepath.Glob(filepath.Join(b.batches(), "batch_*.csv"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	for p := range 3 { // the same events again, delivered to other partitions
-		if err := os.WriteFile(filepath.Join(b.batches(), strings.Replace(name, "batch_000", fmt.Sprintf("batch_00%d", p+1), 1)), rows, 0o644); err != nil {
+	rows, err := os.ReadFile(files[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	deliver := func(partition string, rows []byte) (name string) { // the same offsets, as those of another partition
+		name = partition + strings.TrimPrefix(filepath.Base(files[0]), "batch_010")
+		if err := os.WriteFile(filepath.Join(b.batches(), name), rows, 0o644); err != nil {
 			t.Fatal(err)
 		}
+		return name
 	}
-	b.train(small...)
-	if c := b.manifest().Counts; c.Events != 40 || c.RowsRead != 160 || c.Repeats != 120 {
-		t.Errorf("%+v, want 40 events, 160 rows, 120 repeats", c)
+	deliver("batch_100", rows)
+	deliver("batch_101", rows)
+	name := deliver("batch_102", rows[:len(rows)/2])
+	flags := append(slices.Clone(small), "--rank", "7") // which nobody else trains with, for the Spark UI tells of everybody's jobs
+	b.refused(1, []string{name, "cut off", "--skip-bad-batches"}, flags...)
+
+	ui, before := b.sparkUI()
+	first := b.start("", 0, append(flags, "--skip-bad-batches")...)
+	first.waitSteps(1)
+	if err := first.Process.Signal(syscall.SIGSTOP); err != nil { // so that it cannot have ended when the second one looks
+		t.Fatal(err)
+	}
+	b.refused(1, []string{"another training is running", filepath.Join(b.models(), ".lock")}, small...)
+	if err := first.Process.Signal(syscall.SIGCONT); err != nil {
+		t.Fatal(err)
+	}
+	if err := first.Wait(); err != nil {
+		t.Fatalf("the first training ended with %v\n%s", err, first.errs.String())
+	}
+	if n := b.sound(); n != 1 || b.champion() == "" {
+		t.Errorf("%d versions, want the first training's, and it the champion", n)
+	}
+	toldSteps(t, ui, before)
+
+	if bad := b.manifest().Data.BadBatchFiles; !slices.Equal(bad, []string{name}) {
+		t.Errorf("passed over %v, want %s", bad, name)
+	}
+	if err := os.Remove(filepath.Join(b.batches(), name)); err != nil {
+		t.Fatal(err)
+	}
+	b.wantEverything()
+	if c := b.manifest().Counts; c.Events != 3000 || c.Repeats != 2*int64(bytes.Count(rows, []byte("\n"))-1) {
+		t.Errorf("%+v, want 3000 events, and each row of %s repeated twice", c, files[0])
 	}
 }
 
@@ -120,35 +160,5 @@ func TestFaultParameters(t *testing.T) {
 		for _, v := range values {
 			b.refused(2, []string{flag[2:], v}, flag, v)
 		}
-	}
-}
-
-func TestFaultBatchFileDamaged(t *testing.T) {
-	b := setup(t, os.Getenv("SPARK_REMOTE"), 6000)
-	b.train(small...)
-	files, err := filepath.Glob(filepath.Join(b.batches(), "batch_*.csv"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	middle := files[len(files)/2]
-	whole, err := os.ReadFile(middle)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(middle, whole[:len(whole)/2], 0o644); err != nil {
-		t.Fatal(err)
-	}
-	b.refused(1, []string{filepath.Base(middle), "cut off", "--skip-bad-batches"}, small...)
-	b.train(append(small, "--skip-bad-batches")...)
-	m := b.manifest()
-	if len(m.Data.BadBatchFiles) != 1 || m.Data.BadBatchFiles[0] != filepath.Base(middle) || len(m.Data.BatchFiles) != len(files)-1 || m.Counts.Events >= 6000 {
-		t.Errorf("passed over %v, read %d of %d files, %d events", m.Data.BadBatchFiles, len(m.Data.BatchFiles), len(files), m.Counts.Events)
-	}
-	if err := os.WriteFile(middle, whole, 0o644); err != nil {
-		t.Fatal(err)
-	}
-	b.train(small...)
-	if m := b.manifest(); m.Counts.RowsRead != 6000 || len(m.Data.BadBatchFiles) != 0 {
-		t.Errorf("mended, %d rows are read, and %v passed over", m.Counts.RowsRead, m.Data.BadBatchFiles)
 	}
 }

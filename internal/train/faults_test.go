@@ -7,11 +7,11 @@ import (
 	"context"
 	"errors"
 	"io/fs"
-	"math/rand/v2"
 	"os"
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"syscall"
@@ -90,7 +90,26 @@ func (b *bench) models() string  { return filepath.Join(b.dir, "models") }
 // child is the program as a process.
 type child struct {
 	*exec.Cmd
-	errs lockedBuffer
+	errs  lockedBuffer
+	ended chan struct{} // closed when it has
+	err   error         // how it ended
+}
+
+// Wait waits for the program's end, which more than one may do.
+func (c *child) Wait() error { <-c.ended; return c.err }
+
+// stepEnded is the line that tells of a step that has ended.
+var stepEnded = regexp.MustCompile(`(?m)^.+: [0-9.]+ s$`)
+
+// waitSteps waits until so many steps have ended, or the program has.
+func (c *child) waitSteps(n int) {
+	for len(stepEnded.FindAllString(c.errs.String(), n)) < n {
+		select {
+		case <-c.ended:
+			return
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
 }
 
 // lockedBuffer may be read while a process writes to it.
@@ -109,7 +128,7 @@ func (l *lockedBuffer) String() string { l.mu.Lock(); defer l.mu.Unlock(); retur
 // start runs the program. With n above 0 it kills itself when it comes to that step for the nth time.
 func (b *bench) start(step string, n int, args ...string) *child {
 	b.Helper()
-	c := &child{Cmd: reexec.Command(append([]string{"--data-dir", b.dir, "--spark-remote", b.remote}, args...)...)}
+	c := &child{Cmd: reexec.Command(append([]string{"--data-dir", b.dir, "--spark-remote", b.remote}, args...)...), ended: make(chan struct{})}
 	c.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	c.Stderr = &c.errs
 	if n > 0 {
@@ -118,6 +137,10 @@ func (b *bench) start(step string, n int, args ...string) *child {
 	if err := c.Start(); err != nil {
 		b.Fatal(err)
 	}
+	go func() {
+		c.err = c.Cmd.Wait()
+		close(c.ended)
+	}()
 	return c
 }
 
@@ -212,160 +235,4 @@ func (b *bench) clean() {
 			b.Errorf("left behind: %v %v", left, err)
 		}
 	}
-}
-
-func TestFaultTrainingKilled(t *testing.T) {
-	b := setup(t, os.Getenv("SPARK_REMOTE"), 6000)
-	begun := time.Now()
-	b.train(small...)
-	whole := time.Since(begun)
-	random := rand.New(rand.NewPCG(faultSeed, 1))
-	// Half of the points are steps, where the program ends itself, among them the moment between a version and its becoming the
-	// champion; the other half lie anywhere, and every other one of these is a SIGTERM.
-	steps := []struct {
-		name string
-		n    int
-	}{{stepPublished, 1}, {stepEdge, 1 + random.IntN(4)}, {stepEdge, 5 + random.IntN(4)}, {stepEdge, 9 + random.IntN(4)}, {stepEdge, 13}}
-	points := 10
-	if !full() {
-		points = 4
-	}
-	for i := range points {
-		b.add(1200, uint64(10+i)) // so that there is something new to read
-		before, versions := b.champion(), b.sound()
-		var c *child
-		if i%2 == 0 {
-			at := steps[i/2]
-			c = b.start(at.name, at.n, small...)
-			_ = c.Wait()
-			if !reexec.Killed(c.Cmd) {
-				t.Fatalf("the training was to be killed at %v, but ended with %v\n%s", at, c.ProcessState, c.errs.String())
-			}
-			t.Logf("killed at %v: %s", at, lastLine(c.errs.String()))
-		} else {
-			c = b.start("", 0, small...)
-			at := time.Duration(random.Int64N(int64(whole)))
-			kill := syscall.SIGKILL
-			if i%4 == 1 {
-				kill = syscall.SIGTERM
-			}
-			timer := time.AfterFunc(at, func() { _ = c.Process.Signal(kill) })
-			_ = c.Wait()
-			timer.Stop()
-			t.Logf("%s after %s: %s", kill, at.Round(time.Millisecond), lastLine(c.errs.String()))
-			if kill == syscall.SIGTERM {
-				b.clean()
-			}
-		}
-		after, now := b.champion(), b.sound()
-		if after != before && now != versions+1 {
-			t.Errorf("point %d: the champion changed from %s to %s, but there are %d versions after %d", i, before, after, now, versions)
-		}
-	}
-	b.train(small...)
-	b.clean()
-	b.sound()
-	m, err := model.ReadManifest(filepath.Join(b.models(), b.champion()))
-	if err != nil {
-		t.Fatal(err)
-	}
-	files, _ := filepath.Glob(filepath.Join(b.batches(), "batch_*.csv"))
-	if want := int64(6000 + 1200*points); m.Counts.RowsRead != want || len(m.Data.BatchFiles) != len(files) {
-		t.Errorf("the next training read %d rows of %d files, want %d of %d", m.Counts.RowsRead, len(m.Data.BatchFiles), want, len(files))
-	}
-	all := m.Counts
-	b.train(append(small, "--recompute")...)
-	if m, err = model.ReadManifest(filepath.Join(b.models(), b.champion())); err != nil {
-		t.Fatal(err)
-	}
-	if m.Counts != all {
-		t.Errorf("reading everything again gives %+v, the store gave %+v", m.Counts, all)
-	}
-}
-
-func TestFaultTwoTrainingsAtOnce(t *testing.T) {
-	b := setup(t, os.Getenv("SPARK_REMOTE"), 6000)
-	first := b.start("", 0, small...)
-	for deadline := time.Now().Add(time.Minute); !strings.Contains(first.errs.String(), "events: "); time.Sleep(20 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("the first training has not begun within a minute\n%s", first.errs.String())
-		}
-	}
-	b.refused(1, []string{"another training is running", filepath.Join(b.models(), ".lock")}, small...)
-	if err := first.Wait(); err != nil {
-		t.Errorf("the first training ended with %v\n%s", err, first.errs.String())
-	}
-	if n := b.sound(); n != 1 {
-		t.Errorf("%d versions, want the first training's", n)
-	}
-}
-
-func TestFaultsOfSpark(t *testing.T) {
-	c := newCluster(t)
-	long := []string{"--rank", "64", "--iterations", "15", "--segments", "3", "--force"}
-
-	t.Run("an executor is killed during the fit", func(t *testing.T) {
-		b := setup(t, c.remote, 20_000)
-		p := b.start("", 0, long...)
-		c.waitFitting()
-		c.killExecutor()
-		if err := p.Wait(); err != nil {
-			t.Fatalf("the training ended with %v\n%s", err, p.errs.String())
-		}
-		if b.sound() != 1 || b.champion() == "" {
-			t.Error("there is no version")
-		}
-	})
-
-	t.Run("the Connect server is killed during the fit", func(t *testing.T) {
-		b := setup(t, c.remote, 20_000)
-		p := b.start("", 0, long...)
-		c.waitFitting()
-		c.killConnect()
-		killed := time.Now()
-		limit := time.AfterFunc(time.Minute, func() { _ = p.Process.Kill() })
-		_ = p.Wait()
-		limit.Stop()
-		if code := p.ProcessState.ExitCode(); code != 1 {
-			t.Errorf("exit code %d %s after the kill\n%s", code, time.Since(killed), p.errs.String())
-		}
-		if text := p.errs.String(); !strings.Contains(text, "Connect server") || !strings.Contains(text, "train again") {
-			t.Errorf("no hint: %s", text)
-		}
-		t.Logf("ended after %s: %s", time.Since(killed).Round(time.Millisecond), lastLine(p.errs.String()))
-		if n := b.sound(); n != 0 || b.champion() != "" {
-			t.Errorf("%d versions", n)
-		}
-		b.clean()
-		c.up()
-		b.train(small...)
-	})
-
-	t.Run("training goes on by itself when Spark is back", func(t *testing.T) {
-		b := setup(t, c.remote, 6000)
-		p := b.start("", 0, append(small, "--every", "1s", "--min-new-events", "500")...)
-		wait := func(what string, done func() bool) {
-			t.Helper()
-			for deadline := time.Now().Add(3 * time.Minute); !done(); time.Sleep(50 * time.Millisecond) {
-				if time.Now().After(deadline) {
-					t.Fatalf("waited three minutes for %s\n%s", what, p.errs.String())
-				}
-			}
-		}
-		wait("the first version", func() bool { return b.champion() != "" })
-		first := b.champion()
-		c.killConnect()
-		b.add(1000, 20)
-		wait("a word that Spark is gone", func() bool { return strings.Contains(p.errs.String(), "no Spark Connect server answers") })
-		c.up()
-		wait("the next version", func() bool { return b.champion() != first })
-		_ = p.Process.Signal(syscall.SIGTERM)
-		if err := p.Wait(); err != nil {
-			t.Errorf("told to stop, it ended with %v\n%s", err, p.errs.String())
-		}
-		b.clean()
-		if n := b.sound(); n != 2 {
-			t.Errorf("%d versions, want one for each time that there were enough new events", n)
-		}
-	})
 }

@@ -14,6 +14,9 @@ func report(out io.Writer, m *model.Manifest) {
 	fmt.Fprintf(out, "%d events of %d visitors on %d items, %s to %s; %d of %d rows read were repeats and dropped\n",
 		m.Counts.Events, m.Counts.Visitors, m.Counts.Items, m.Data.From.Format("2006-01-02"), m.Data.To.Format("2006-01-02"),
 		m.Counts.Repeats, m.Counts.RowsRead)
+	if m.Counts.Erased > 0 {
+		fmt.Fprintf(out, "%d visitors have been erased; their %d rows were left out\n", m.Counts.Erased, m.Counts.ErasedRows)
+	}
 	fmt.Fprintf(out, "factors of %d visitors and %d items, rank %d\n", m.Counts.FactorsUsers, m.Counts.FactorsItems, m.Parameters.Rank)
 	if len(m.Metrics) == 0 {
 		fmt.Fprintln(out, "not measured: the events after the hold-out's start leave no visitor to ask about")

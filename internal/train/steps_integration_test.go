@@ -4,36 +4,38 @@ package train
 
 import (
 	"net/url"
-	"os"
 	"strings"
 	"testing"
 
 	"cartwheel/internal/spark"
 )
 
-// TestTheSparkUITellsTheSteps trains, and asks the Spark UI's REST API what its jobs were.
-func TestTheSparkUITellsTheSteps(t *testing.T) {
-	b := setup(t, os.Getenv("SPARK_REMOTE"), 6000)
+// sparkUI is the address of the Spark UI, and the jobs that it knows already.
+func (b *bench) sparkUI() (ui string, known map[int]bool) {
+	b.Helper()
 	remote, err := url.Parse(b.remote)
 	if err != nil {
-		t.Fatal(err)
+		b.Fatal(err)
 	}
-	s, err := spark.Connect(t.Context(), b.remote)
+	s, err := spark.Connect(b.Context(), b.remote)
 	if err != nil {
-		t.Fatal(err)
+		b.Fatal(err)
 	}
 	defer s.Close()
-	port, err := s.Config().Get(t.Context(), "spark.ui.port")
+	port, err := s.Config().Get(b.Context(), "spark.ui.port")
 	if err != nil {
-		t.Fatal(err)
+		b.Fatal(err)
 	}
-	ui := "http://" + remote.Hostname() + ":" + port
-	before := map[int]bool{}
-	for _, j := range sparkJobs(t, ui) {
-		before[j.JobID] = true
+	ui, known = "http://"+remote.Hostname()+":"+port, map[int]bool{}
+	for _, j := range sparkJobs(b.T, ui) {
+		known[j.JobID] = true
 	}
-	// A rank that nobody else trains with tells this training's jobs from others'.
-	b.train("--rank", "7", "--iterations", "2", "--force")
+	return ui, known
+}
+
+// toldSteps asks the Spark UI's REST API what the jobs of a training with rank 7 were, besides those that it knew before.
+func toldSteps(t *testing.T, ui string, before map[int]bool) {
+	t.Helper()
 	fits, described := 0, map[string]int{}
 	for _, j := range sparkJobs(t, ui) {
 		if before[j.JobID] {

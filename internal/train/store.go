@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"path/filepath"
 
+	"cartwheel/internal/erasure"
 	"cartwheel/internal/features"
 	"cartwheel/internal/spark"
 
@@ -14,15 +15,26 @@ import (
 // readEvents brings the store of events up to date. What it returns stays as it is for this training, whatever the consumer publishes
 // meanwhile.
 func (j *job) readEvents(ctx context.Context) (*features.Snapshot, error) {
+	erased, err := erasure.Read(j.DataDir)
+	if err != nil {
+		return nil, err
+	}
 	store := features.Store{Session: j.session, DataDir: j.DataDir, SparkDataDir: j.SparkDataDir, Log: j.log}
-	events, err := store.Update(ctx, features.StoreOptions{Recompute: j.Recompute, SkipBad: j.SkipBadBatches})
+	events, err := store.Update(ctx, features.StoreOptions{Recompute: j.Recompute, SkipBad: j.SkipBadBatches, Erased: erased})
 	if err != nil {
 		return nil, err
 	}
 	if events.Count == 0 {
-		return nil, fmt.Errorf("%w: the batch files in %s hold no events", ErrNoData, filepath.Join(j.DataDir, features.BatchesDir))
+		return nil, fmt.Errorf("%w: the batch files in %s hold no events%s", ErrNoData, filepath.Join(j.DataDir, features.BatchesDir), ofOthers(events.Erased))
 	}
 	return events, nil
+}
+
+func ofOthers(erased int64) string {
+	if erased == 0 {
+		return ""
+	}
+	return fmt.Sprintf(" but %d of erased visitors", erased)
 }
 
 // span is how many events there are, from when to when (Unix ms), and the moment that ages are counted from: all but the latest

@@ -203,7 +203,8 @@ func (j *job) train(ctx context.Context) (*model.Manifest, error) {
 	if m.Counts, err = j.build(ctx, events.Events, "", "everything"); err != nil {
 		return nil, err
 	}
-	m.Counts.BatchFiles, m.Counts.RowsRead, m.Counts.Repeats = len(events.Files), events.Rows, events.Rows-events.Count
+	m.Counts.BatchFiles, m.Counts.RowsRead, m.Counts.Repeats = len(events.Files), events.Rows, events.Rows-events.Erased-events.Count
+	m.Counts.Erased, m.Counts.ErasedRows = events.ErasedVisitors, events.Erased
 	if err := j.foresee(ctx, events.Events, times, m); err != nil {
 		return nil, err
 	}

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -18,6 +19,7 @@ import (
 	"cartwheel/internal/batch"
 	"cartwheel/internal/config"
 	"cartwheel/internal/durable"
+	"cartwheel/internal/erasure"
 	"cartwheel/internal/event"
 	"cartwheel/internal/kafka"
 	"cartwheel/internal/live"
@@ -52,7 +54,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 		err = p.Err()
 	}
 	if err == nil {
-		err = erase(ctx, cluster, topic, filepath.Join(dataDir, batch.FolderName), stdout)
+		err = erase(ctx, cluster, topic, dataDir, stdout)
 	}
 	if err != nil {
 		fmt.Fprintln(stderr, "erase:", err)
@@ -64,20 +66,20 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 	return 0
 }
 
-func erase(ctx context.Context, cluster kafka.Config, topic, dir string, out io.Writer) error {
+func erase(ctx context.Context, cluster kafka.Config, topic, dataDir string, out io.Writer) error {
 	client, err := kafka.Open(ctx, cluster)
 	if err != nil {
 		return err
 	}
 	defer client.Close()
-	erased := map[string]struct{}{}
-	_, err = client.Scan(ctx, topic, nil, func(_ int, r *kafka.Record) error {
-		erased[string(r.Key)] = struct{}{}
-		return nil
-	})
-	if err != nil {
+	if err := erasure.NewFollower(client, topic, dataDir, slog.New(slog.DiscardHandler)).Look(ctx); err != nil {
 		return fmt.Errorf("reading the erased visitors: %w", err)
 	}
+	erased, err := erasure.Read(dataDir)
+	if err != nil {
+		return err
+	}
+	dir := filepath.Join(dataDir, batch.FolderName)
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return fmt.Errorf("listing the batch files: %w", err)
@@ -105,7 +107,7 @@ func erase(ctx context.Context, cluster kafka.Config, topic, dir string, out io.
 }
 
 // rewrite replaces a file by one without the rows of these visitors, if there are any, and returns how many there were.
-func rewrite(path string, erased map[string]struct{}) (gone int, err error) {
+func rewrite(path string, erased erasure.List) (gone int, err error) {
 	data, err := os.ReadFile(path)
 	if err != nil {
 		return 0, fmt.Errorf("reading a batch file: %w", err)
@@ -119,7 +121,7 @@ func rewrite(path string, erased map[string]struct{}) (gone int, err error) {
 			if err := event.ParseBatchRow(bytes.TrimSuffix(line, []byte("\n")), &e); err != nil {
 				return 0, fmt.Errorf("reading batch file %s, line %d: %w (mend the file first; it was left as it is)", path, number, err)
 			}
-			if _, ok := erased[e.VisitorID]; ok {
+			if erased.Has(e.VisitorID) {
 				gone++
 				continue
 			}
