@@ -359,6 +359,10 @@ func TestExplorer(t *testing.T) {
 	// By keyboard: an item's button is reached and pressed as any other.
 	x.do(chromedp.Focus(chromedp.CSS(".answer tbody tr:nth-child(2) button.item")), chromedp.KeyEvent("\r"))
 	x.settled(2)
+	x.wait(`document.activeElement.matches("button.item")`)
+	if on := get[string](x, "document.activeElement.textContent"); on != first[1] && on != rows(x)[0] {
+		t.Errorf("the keyboard was on %s and is on %s", first[1], on)
+	}
 
 	category := get[string](x, `document.querySelector(".answer .chip").textContent`)
 	x.do(chromedp.Click(chromedp.CSS(".answer tbody .chip")))

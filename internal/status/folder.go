@@ -175,6 +175,9 @@ func (m *modelFolder) read(dir string) error {
 	return nil
 }
 
+// abandoned is the age from which a version in the making is taken to be what a training left that was killed.
+const abandoned = 6 * time.Hour
+
 // underWay returns when the training began that has a version in the making, which is a folder under a name that begins with a dot.
 // One that was killed leaves its folder until the next begins.
 func underWay(dir string) *time.Time {
@@ -185,7 +188,7 @@ func underWay(dir string) *time.Time {
 	for _, e := range entries {
 		name, ok := strings.CutPrefix(e.Name(), durable.TempPrefix)
 		began, _, _ := strings.Cut(name, "-")
-		if at, err := time.Parse("20060102T150405Z", began); ok && e.IsDir() && err == nil {
+		if at, err := time.Parse("20060102T150405Z", began); ok && e.IsDir() && err == nil && time.Since(at) < abandoned {
 			return &at
 		}
 	}

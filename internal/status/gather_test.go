@@ -91,7 +91,7 @@ func TestFolders(t *testing.T) {
 	}
 	modeltest.Write(t, models, modeltest.Random("v1", 1, 5, 5, 4))
 	write(t, filepath.Join(models, "broken", "manifest.json"), "{}")
-	began := time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)
+	began := time.Now().UTC().Add(-time.Minute).Truncate(time.Second)
 	if _, err := model.Stage(models, began, false); err != nil {
 		t.Fatal(err)
 	}
@@ -105,7 +105,13 @@ func TestFolders(t *testing.T) {
 	if s.Training.Since == nil || !s.Training.Since.Equal(began) || s.Training.NewEvents != 15 {
 		t.Errorf("%+v", s.Training)
 	}
+	if _, err := model.Stage(models, began.Add(-abandoned), false); err != nil { // it takes the other away
+		t.Fatal(err)
+	}
 	modeltest.MakeChampion(t, models, "v1")
+	if s = g.lookAgain(t); s.Training.Since != nil {
+		t.Errorf("a training that was killed long ago is taken to be under way since %v", s.Training.Since)
+	}
 	if s = g.lookAgain(t); s.Models.Champion != "v1" {
 		t.Errorf("champion %q", s.Models.Champion)
 	}

@@ -62,7 +62,10 @@ export function rate(n) {
   return n === 0 ? "0" : n < 10 ? n.toFixed(1) : short(Math.round(n));
 }
 
-export const percent = (share, digits = 1) => `${(100 * share).toFixed(digits)} %`;
+export function percent(share, digits = 1) {
+  const text = (100 * share).toFixed(digits);
+  return share > 0 && Number(text) === 0 ? `< ${(10 ** -digits).toFixed(digits)} %` : `${text} %`;
+}
 export const score = (n) => (Math.abs(n) >= 100 ? n.toFixed(0) : n.toPrecision(3));
 
 // A mean and its interval, x100, as in the training's report.
@@ -82,4 +85,6 @@ export const ago = (time, now = Date.now()) => {
 };
 
 const dates = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" });
+const days = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", year: "numeric" });
+export const day = (time) => days.format(new Date(time));
 export const date = (time) => dates.format(new Date(time));

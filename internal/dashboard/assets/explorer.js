@@ -1,7 +1,7 @@
 // The explorer: recommendations for a visitor or for a session that is built by clicking, and how they change with each click.
 
 import { get, post } from "./api.js";
-import { ago, bar, command, count, empty, h, percent, pill, say, score, scroll } from "./dom.js";
+import { bar, command, count, day, empty, h, percent, pill, say, score, scroll } from "./dom.js";
 
 const kinds = { view: "viewed", addtocart: "put into the cart", transaction: "bought" };
 const shownItems = 20;
@@ -39,20 +39,22 @@ export async function explorer(root, shared, signal) {
   // A later question's answer is never overtaken by an earlier one's.
   let asking = new AbortController();
   signal.addEventListener("abort", () => asking.abort());
-  async function refresh(focus) {
+  async function refresh() {
     asking.abort();
     const mine = (asking = new AbortController());
     answer.setAttribute("aria-busy", "true");
+    const pressed = answer.contains(document.activeElement) || who.contains(document.activeElement) ? document.activeElement.textContent : null;
     try {
       const list = await recommendations(state, seen.checked, mine.signal);
       show(list);
-      await about(list, mine.signal);
-      focus?.();
+      await about(mine.signal);
+      if (pressed !== null) goOn(pressed);
+      say(said, `${list.items.length} recommendations, strategy ${list.strategy}`);
     } catch (error) {
       if (error.name === "AbortError") return;
       if (error.status === 404 && state.category) { // another version may know other categories
         state.category = "";
-        return refresh(focus);
+        return refresh();
       }
       answer.replaceChildren(h("h2", { id: "h-answer" }, "Recommendations"), error.status === 503
         ? empty("No version is served yet.", h("p", { class: "muted" }, error.message), command("go run ./sparkjobs/train"))
@@ -66,7 +68,13 @@ export async function explorer(root, shared, signal) {
   function click(item) {
     state.visitor = visitor.value = "";
     state.session.push({ itemid: item, event: state.kind, timestamp: Date.now() });
-    refresh(() => say(said, `${item} ${kinds[state.kind]}: ${answer.querySelectorAll("tbody tr").length} recommendations`));
+    refresh();
+  }
+
+  // goOn puts the keyboard where it was: on the item that was pressed, wherever it stands now, else on the first.
+  function goOn(pressed) {
+    const items = [...answer.querySelectorAll("button.item")];
+    (items.find((button) => button.textContent === pressed) ?? items[0])?.focus({ preventScroll: true });
   }
 
   function show(list) {
@@ -87,7 +95,7 @@ export async function explorer(root, shared, signal) {
           h("td", {}, (item.categories ?? []).slice(0, 3).map((c) => h("button", { type: "button", class: "chip", title: "Only this category", "aria-label": `Only category ${c}`, onclick: () => ((state.category = c), refresh()) }, c)))))))));
   }
 
-  async function about(list, stop) {
+  async function about(stop) {
     if (state.visitor) {
       who.replaceChildren(h("p", { class: "muted" }, "Empty: you are looking at a visitor. The first click starts a session."));
       answer.querySelector(".profile")?.remove();
@@ -134,7 +142,7 @@ async function profile(id, signal) {
     if (error.status !== 404) throw error;
     return h("p", { class: "profile muted" }, "Nothing is known of this visitor.");
   }
-  const facts = [["views", count(v.views)], ["carts", count(v.addtocarts)], ["bought", count(v.transactions)], ["items", count(v.items)], ["sessions", count(v.sessions)], ["last seen", ago(v.last_seen)],
+  const facts = [["views", count(v.views)], ["carts", count(v.addtocarts)], ["bought", count(v.transactions)], ["items", count(v.items)], ["sessions", count(v.sessions)], ["last seen", day(v.last_seen)],
     ["segment", v.segment?.name ?? "–"], [v.purchase ? `buys within ${v.purchase.within_days} days` : "will buy", v.purchase ? percent(v.purchase.probability, 2) : "not foretold"]];
   return h("div", { class: "profile" }, h("dl", {}, facts.map(([label, value]) => h("div", {}, h("dt", {}, label), h("dd", {}, value)))),
     v.recent_items.length ? h("p", { class: "small" }, h("span", { class: "muted" }, "touched last "), v.recent_items.slice(0, 12).map((item) => [h("span", { class: "mono" }, item), " "])) : null);

@@ -111,7 +111,7 @@ function steps(panel, s) {
 function refused(title, about, none, r) {
   const most = Math.max(...r.reasons.map((reason) => reason.count));
   return h("section", { class: "panel", "aria-label": title },
-    h("div", { class: "head" }, h("h2", {}, title), h("span", { class: "muted" }, r.total === 0 ? "none" : `${count(r.total)} in all${r.read < r.total ? `, the newest ${count(r.read)} by reason` : ""}`)),
+    h("div", { class: "head" }, h("h2", {}, title), h("span", { class: "muted" }, r.total === 0 ? "none" : `${count(r.total)} in all${r.read < r.total ? `, ${count(r.read)} of them read` : ""}`)),
     r.error ? h("p", { class: "error" }, r.error) : null,
     r.reasons.length === 0 ? h("p", { class: "muted" }, none)
       : h("table", { class: "bars" }, h("caption", { class: "hidden" }, about), h("thead", { class: "hidden" }, h("tr", {}, ["rule", "share", "count"].map((t) => h("th", { scope: "col" }, t)))),

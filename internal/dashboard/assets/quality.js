@@ -148,8 +148,9 @@ function foretold(panel, p, signal) {
   const scale = { time: false, distr: 3, range: [least, most] };
   const shown = (v) => percent(v, Math.max(0, -Math.round(Math.log10(v)) - 2));
   const decades = (c, more) => axis(c, { splits: () => tens(least, most), values: (_, all) => all.map((v) => shown(v)), ...more });
+  const across = (c) => decades(c, { size: 30, values: (u, all) => all.map((v, i) => (u.width < 420 && i % 2 ? "" : shown(v))) });
   const plot = chart(words, 240, (c) => ({
-    scales: { x: scale, y: scale }, axes: [decades(c, { size: 30 }), decades(c, { size: 58 })],
+    scales: { x: scale, y: scale }, axes: [across(c), decades(c, { size: 58 })],
     series: [{}, { stroke: c.one, width: 0, points: { show: false }, paths: () => null }],
     hooks: { draw: [(u) => reliability(u, rows, least, most, heaviest, c)] },
   }), [rows.map((r) => r.predicted), rows.map((r) => Math.max(r.observed, least))], signal);

@@ -5,7 +5,7 @@ import { command, count, date, duration, empty, h, hundred, interval, pill, say,
 
 export async function versions(root, shared, signal) {
   const body = h("div", {});
-  const said = h("p", { class: "said", role: "status" });
+  const said = h("p", { class: "said", role: "status", tabIndex: -1 });
   root.append(h("h1", {}, "Versions"), said, body);
   const load = async () => {
     const list = await get("/v1/models", signal);
@@ -13,6 +13,7 @@ export async function versions(root, shared, signal) {
       if (!(await confirm(version, way, list.champion))) return;
       say(said, `${version} is the champion now, here and on every server of these models.`);
       await load();
+      said.focus(); // the button that was pressed has gone
     }));
   };
   await load();
