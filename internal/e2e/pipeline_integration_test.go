@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-const generated = 30_000
+const generated = 30_000 // events
 
 // plant appends visitors with a plain taste: red ones and blue ones, each with eight of their colour's twelve items; and "planted",
 // with six red ones. It returns how many rows it wrote.
@@ -63,49 +63,24 @@ func plant(t *testing.T, path string) (planted int) {
 	return planted
 }
 
-func TestFromFileToAnswers(t *testing.T) {
+// TestTheWholeWay goes from a file through Kafka, batch files and two trainings to answers, with visitors who come and go meanwhile.
+func TestTheWholeWay(t *testing.T) {
 	p := setUp(t)
 	source := filepath.Join(p.data, "raw", "events.csv")
 	p.run(t, "generate", "--events", strconv.Itoa(generated), "--seed", "7", "--out", source)
 	want := len(rows(t, source)) + plant(t, source)
-
 	p.run(t, "producer", "--create-topic")
 	p.run(t, "consumer", "--idle-timeout", "3s")
+	t.Run("every row arrives once", func(t *testing.T) { arrivedOnce(t, rows(t, source), p.batchRows(t), want) })
 
-	t.Run("every row arrives once", func(t *testing.T) {
-		arrived := p.batchRows(t)
-		ids := map[string]bool{}
-		for _, row := range arrived {
-			ids[row[5]] = true
-		}
-		if len(arrived) != want || len(ids) != want {
-			t.Fatalf("%d rows with %d event ids arrived, %d were sent", len(arrived), len(ids), want)
-		}
-		// What arrived is what was sent, field by field, whatever the order.
-		key := func(row []string) string { return strings.Join(row[:4], ",") }
-		sent := map[string]int{}
-		for _, row := range rows(t, source) {
-			sent[key(row)]++
-		}
-		for _, row := range arrived {
-			sent[key(row)]--
-		}
-		for k, n := range sent {
-			if n != 0 {
-				t.Errorf("%s: %d more sent than arrived", k, n)
-			}
-		}
-	})
-
-	flags := []string{"--rank", "16", "--iterations", "5"}
-	told := p.run(t, "train", flags...)
-	for _, figure := range []string{"ndcg@10", "recall@10", "hitrate@10", "popular"} {
+	told := p.run(t, "train", "--rank", "16", "--iterations", "5")
+	for _, figure := range []string{"ndcg@10", "recall@10", "hitrate@10", "popular", "segments (means)"} {
 		if !strings.Contains(told, figure) {
 			t.Errorf("the training does not tell %s:\n%s", figure, told)
 		}
 	}
-	url := p.serve(t)
-	planted := url + "/v1/visitors/planted/recommendations?limit=4"
+	one, two := p.serve(t), p.serve(t)
+	planted := one + "/v1/visitors/planted/recommendations?limit=4"
 
 	t.Run("a planted taste is found", func(t *testing.T) {
 		a := get(t, planted)
@@ -121,21 +96,32 @@ func TestFromFileToAnswers(t *testing.T) {
 	})
 
 	t.Run("a stranger gets what is popular", func(t *testing.T) {
-		a, popular := get(t, url+"/v1/visitors/nobody/recommendations"), get(t, url+"/v1/items/popular")
+		a, popular := get(t, one+"/v1/visitors/nobody/recommendations"), get(t, one+"/v1/items/popular")
 		if a.Strategy != "popular" || len(a.Items) != 10 || !slices.Equal(a.ids(), popular.ids()) {
 			t.Errorf("got %s %v, popular items are %v", a.Strategy, a.ids(), popular.ids())
 		}
 	})
 
+	ids := comeToBeKnown(t, one, two)
+	erase(t, one, two)
+	p.run(t, "consumer", "--idle-timeout", "3s")
+	t.Run("what was posted is in the batch files", func(t *testing.T) {
+		arrived := map[string]int{}
+		for _, row := range p.batchRows(t) {
+			arrived[row[5]]++
+		}
+		for i, id := range ids {
+			if arrived[id] != 1 {
+				t.Errorf("event %d, %s, is in the batch files %d times", i, id, arrived[id])
+			}
+		}
+	})
+
 	t.Run("a second training takes over without a failed request", func(t *testing.T) {
 		before := get(t, planted).ModelVersion
-		l := startLoad(t, []string{planted, url + "/v1/visitors/nobody/recommendations", url + "/v1/items/popular"})
-		p.run(t, "train", flags...)
-		latest, err := os.ReadFile(filepath.Join(p.data, "models", "LATEST"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		after := strings.TrimSpace(string(latest))
+		l := startLoad(t, []string{planted, one + "/v1/visitors/nobody/recommendations", one + "/v1/items/popular"})
+		told = p.run(t, "train", "--rank", "16", "--iterations", "5", "--segments", "3", "--force")
+		after := p.champion(t)
 		deadline := time.After(time.Minute)
 		for l.seen(after) < 100 {
 			select {
@@ -153,4 +139,65 @@ func TestFromFileToAnswers(t *testing.T) {
 			t.Errorf("answers by version: %v; want some of %s, then of %s", l.answers, before, after)
 		}
 	})
+
+	p.env = append(p.env, "KAFKA_BOOTSTRAP_SERVERS=")
+	deaf := p.serve(t) // it hears nothing of the topics, so that all it knows is the version's
+	t.Run("the version says of newcomers what the live history said", func(t *testing.T) {
+		for deadline := time.Now().Add(time.Minute); get(t, newcomer(two, 1)).ModelVersion != p.champion(t); {
+			if time.Now().After(deadline) {
+				t.Fatal("the next version is not served after a minute")
+			}
+		}
+		if a := get(t, newcomer(two, 1)); a.Strategy != "als" {
+			t.Errorf("a newcomer whom the version knows is answered by %s", a.Strategy)
+		}
+		for i := range newcomers {
+			if got, want := get(t, newcomer(two, i)), get(t, newcomer(deaf, i)); fmt.Sprint(got) != fmt.Sprint(want) {
+				t.Fatalf("newcomer %d: with the topic %v, without %v", i, got, want)
+			}
+		}
+	})
+	t.Run("the version knows nothing of erased visitors", func(t *testing.T) {
+		if !strings.Contains(told, "2 visitors have been erased") {
+			t.Errorf("the training does not tell of erased visitors:\n%s", told)
+		}
+		for _, visitor := range erased {
+			if known(t, deaf, visitor) {
+				t.Errorf("the version knows %s", visitor)
+			}
+		}
+		for _, visitor := range []string{"red-visitor-2", "newcomer-1"} {
+			if !known(t, deaf, visitor) {
+				t.Errorf("the version does not know %s, who was not erased", visitor)
+			}
+		}
+		if n := get(t, newcomer(deaf, 0)); n.Strategy != "popular" {
+			t.Errorf("an erased newcomer is answered by %s", n.Strategy)
+		}
+	})
+}
+
+// arrivedOnce holds what arrived against what was sent, field by field, whatever the order.
+func arrivedOnce(t *testing.T, sent, arrived [][]string, want int) {
+	t.Helper()
+	ids := map[string]bool{}
+	for _, row := range arrived {
+		ids[row[5]] = true
+	}
+	if len(arrived) != want || len(ids) != want {
+		t.Fatalf("%d rows with %d event ids arrived, %d were sent", len(arrived), len(ids), want)
+	}
+	key := func(row []string) string { return strings.Join(row[:4], ",") }
+	missing := map[string]int{}
+	for _, row := range sent {
+		missing[key(row)]++
+	}
+	for _, row := range arrived {
+		missing[key(row)]--
+	}
+	for k, n := range missing {
+		if n != 0 {
+			t.Errorf("%s: %d more sent than arrived", k, n)
+		}
+	}
 }

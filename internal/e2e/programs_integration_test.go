@@ -38,7 +38,7 @@ func setUp(t *testing.T) *pipeline {
 	}
 	p := &pipeline{bin: t.TempDir(), data: t.TempDir()}
 	topic := fmt.Sprintf("e2e-%d", time.Now().UnixNano())
-	p.env = append(os.Environ(), "DATA_DIR="+p.data, "KAFKA_TOPIC="+topic, "KAFKA_GROUP_ID="+topic, "SPARK_DATA_DIR=")
+	p.env = append(os.Environ(), "DATA_DIR="+p.data, "KAFKA_TOPIC="+topic, "KAFKA_GROUP_ID="+topic, "KAFKA_ERASURES_TOPIC="+topic+"-erasures", "SPARK_DATA_DIR=")
 	build := exec.Command("go", "build", "-o", p.bin+"/", "cartwheel/producer", "cartwheel/consumer", "cartwheel/api", "cartwheel/sparkjobs/train", "cartwheel/scripts/generate")
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("building the programs: %v\n%s", err, out)
@@ -112,6 +112,16 @@ func waitReady(t *testing.T, url string) {
 		case <-time.After(50 * time.Millisecond):
 		}
 	}
+}
+
+// champion is the version that LATEST names.
+func (p *pipeline) champion(t *testing.T) string {
+	t.Helper()
+	name, err := os.ReadFile(filepath.Join(p.data, "models", "LATEST"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.TrimSpace(string(name))
 }
 
 // rows reads a CSV file whole, without its header.

@@ -67,7 +67,7 @@ func (c *Config) Declare(s *config.Set) {
 	s.IntVar(&c.PurchaseWindowDays, "purchase-window-days", 28, "days whose events tell whether a visitor will buy")
 	s.IntVar(&c.PurchaseLabelDays, "purchase-label-days", 7, "days within which the purchase is that is foretold")
 	s.IntVar(&c.Segments, "segments", 0, "into how many segments visitors fall; 0: as many, from 3 to 10, as part them best")
-	s.BoolVar(&c.Recompute, "recompute", false, "read every batch file again, not only those that have come since the last training")
+	s.BoolVar(&c.Recompute, "recompute", false, "read every batch file again, not only those that have come since the last training; with --every, until that has gone well once")
 	s.BoolVar(&c.SkipBadBatches, "skip-bad-batches", false, "go on without batch files that are damaged, naming them here and in the manifest")
 	s.BoolVar(&c.Force, "force", false, "make the version the champion even if it is worse than the one before, or no better than popularity")
 	c.Log.Declare(s)

@@ -50,18 +50,18 @@ const firstRetry = 5 * time.Second
 // rounds trains whenever enough new events have come, until ctx ends. A round that fails is logged, and the next comes.
 type rounds struct {
 	Schedule
-	dataDir string
-	log     *slog.Logger
-	train   func(context.Context) error
-	stats   roundStats
+	config Config
+	log    *slog.Logger
+	train  func(context.Context, Config) error
+	stats  roundStats
 }
 
 // trainEvery is the program with --every. A signal is no failure: it ends with nil.
-func trainEvery(ctx context.Context, s Schedule, c Config, log *slog.Logger, train func(context.Context) error) error {
+func trainEvery(ctx context.Context, s Schedule, c Config, log *slog.Logger, train func(context.Context, Config) error) error {
 	if err := c.resolve(); err != nil {
 		return err
 	}
-	r := &rounds{Schedule: s, dataDir: c.DataDir, log: log, train: train}
+	r := &rounds{Schedule: s, config: c, log: log, train: train}
 	if s.MetricsAddr != "" {
 		server, err := prom.Serve(s.MetricsAddr, r.stats.samples, r.stats.healthy)
 		if err != nil {
@@ -103,7 +103,7 @@ func (r *rounds) run(ctx context.Context) {
 
 // round trains if enough new events have come.
 func (r *rounds) round(ctx context.Context) error {
-	n, err := newEvents(r.dataDir)
+	n, err := newEvents(r.config.DataDir)
 	if err != nil {
 		r.stats.ended(err)
 		return err
@@ -114,12 +114,15 @@ func (r *rounds) round(ctx context.Context) error {
 		return nil
 	}
 	r.log.Info("training", "new_events", n)
-	err = r.train(ctx)
+	err = r.train(ctx, r.config)
 	if ctx.Err() != nil {
 		return ctx.Err() // told to stop: neither a success nor a failure
 	}
+	if err == nil || errors.Is(err, errNotPromoted) {
+		r.config.Recompute = false // once is enough
+	}
 	r.stats.ended(err)
-	if left, err := newEvents(r.dataDir); err == nil {
+	if left, err := newEvents(r.config.DataDir); err == nil {
 		r.stats.newEvents.Store(left)
 	}
 	return err

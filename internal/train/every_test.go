@@ -78,7 +78,7 @@ func play(t *testing.T, schedule Schedule, dir string, forSoLong time.Duration, 
 		begun := time.Now()
 		ctx, cancel := context.WithTimeout(t.Context(), forSoLong)
 		defer cancel()
-		r = &rounds{Schedule: schedule, dataDir: dir, log: slog.New(slog.NewTextHandler(log, nil)), train: func(context.Context) error {
+		r = &rounds{Schedule: schedule, config: Config{DataDir: dir}, log: slog.New(slog.NewTextHandler(log, nil)), train: func(context.Context, Config) error {
 			at = append(at, time.Since(begun))
 			return train(len(at))
 		}}
@@ -141,6 +141,23 @@ func TestARoundThatFailsIsFollowedByTheNext(t *testing.T) {
 	}
 }
 
+func TestRoundsReadEverythingAgainUntilItGoesWellOnce(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	putBatch(t, dir, 0, 50) // and no version of it, so that each round trains
+	var again []bool
+	r := &rounds{Schedule: Schedule{MinNewEvents: 1}, config: Config{DataDir: dir, Recompute: true}, log: slog.New(slog.DiscardHandler), train: func(_ context.Context, c Config) error {
+		again = append(again, c.Recompute)
+		return []error{errors.New("a bad day"), fmt.Errorf("%w: not better", errNotPromoted), nil}[len(again)-1]
+	}}
+	for range 3 {
+		_ = r.round(t.Context())
+	}
+	if want := []bool{true, true, false}; !slices.Equal(again, want) {
+		t.Errorf("the rounds read everything again: %v, want %v", again, want)
+	}
+}
+
 func TestRoundsEndWhenTold(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -148,7 +165,7 @@ func TestRoundsEndWhenTold(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		var log bytes.Buffer
-		r := &rounds{Schedule: Schedule{Every: time.Hour, MinNewEvents: 1}, dataDir: dir, log: slog.New(slog.NewTextHandler(&log, nil)), train: func(ctx context.Context) error {
+		r := &rounds{Schedule: Schedule{Every: time.Hour, MinNewEvents: 1}, config: Config{DataDir: dir}, log: slog.New(slog.NewTextHandler(&log, nil)), train: func(ctx context.Context, _ Config) error {
 			cancel() // in the middle of a training
 			<-ctx.Done()
 			return fmt.Errorf("fitting: %w", ctx.Err())

@@ -50,7 +50,7 @@ func Main(ctx context.Context, args []string, getenv func(string) string, stdout
 		fmt.Fprintln(stderr, "train:", err)
 		return 2
 	}
-	train := func(ctx context.Context) error {
+	train := func(ctx context.Context, c Config) error {
 		manifest, err := Run(ctx, c, log, NewSteps(stderr))
 		if err != nil {
 			return err
@@ -64,7 +64,7 @@ func Main(ctx context.Context, args []string, getenv func(string) string, stdout
 	if schedule.Every > 0 {
 		err = trainEvery(ctx, schedule, c, log, train)
 	} else {
-		err = train(ctx)
+		err = train(ctx, c)
 	}
 	switch {
 	case err == nil:
