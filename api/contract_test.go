@@ -123,7 +123,7 @@ func TestContract(t *testing.T) {
 		c.check(t, p, false, "GET", path, "")
 	}
 	for _, body := range []string{`{}`, `[]`, `{"items":["a"],"events":[]}`, `{"items":[1.5]}`, `{"items":[""]}`, `{"events":[{"event":"view"}]}`,
-		`{"events":[{"itemid":"a","event":"click"}]}`, `{"events":[{"itemid":"a","timestamp":0}]}`, `{"items":["a"],"x":1}`} {
+		`{"events":[{"itemid":"a","event":"click"}]}`, `{"events":[{"itemid":"a","timestamp":0}]}`, `{"items":["a"],"x":1}`, `{"items":["a"],"events":null}`} {
 		c.check(t, p, false, "POST", session, body)
 	}
 	c.check(t, empty, true, "POST", many, `{"visitorids":["anna"]}`)

@@ -88,7 +88,7 @@ func checkLiveContract(t *testing.T, c *contractChecker, without *program) {
 		c.check(t, p, true, "DELETE", "/v1/visitors/nobody", "")
 	}
 	for _, body := range []string{`{}`, `[]`, `{"visitorid":"a","event":"click","itemid":"b"}`, `{"visitorid":"","event":"view","itemid":"b"}`, `{"visitorid":"a","event":"view","itemid":"b","x":1}`,
-		`[{"visitorid":"a","event":"view","itemid":"b","timestamp":0}]`} {
+		`[{"visitorid":"a","event":"view","itemid":"b","timestamp":0}]`, `[{"visitorid":"a","event":"view","itemid":"b","eventid":null}]`} {
 		c.check(t, with, false, "POST", posted, body)
 	}
 	c.check(t, with, false, "GET", "/v1/items/popular?window=2h", "")

@@ -39,7 +39,7 @@ func checkVisitorsContract(t *testing.T, c *contractChecker, p, empty *program) 
 			c.check(t, empty, true, "POST", path, body)
 		}
 		for _, body := range []string{`{}`, `{"at":5}`, `{"events":[],"features":{}}`, `{"events":[{"itemid":"a"}]}`, `{"events":[{"itemid":"a","timestamp":0}]}`, `{"events":[],"at":0}`,
-			`{"features":{"views":-1}}`, `{"features":{"views":1.5}}`, `{"features":{"views":3000000000}}`, `{"features":{"views":null}}`, `{"features":{"cart_rate":0}}`, `{"features":[]}`} {
+			`{"features":{"views":-1}}`, `{"features":{"views":1.5}}`, `{"features":{"views":3000000000}}`, `{"features":{"views":null}}`, `{"features":{"cart_rate":0}}`, `{"features":[]}`, `{"events":[],"at":null}`, `{"events":[],"features":null}`} {
 			c.check(t, p, false, "POST", path, body)
 		}
 	}
@@ -229,7 +229,8 @@ func TestDeedsThatAreRefused(t *testing.T) {
 		{`{"features":{"views":"3"}}`, 400, "features.views", "whole number"},
 		{`{"features":{"views":1e3}}`, 400, "features.views", "whole number"},
 		{`{"features":{"views":1,"views":2}}`, 400, "views", "twice"},
-		{`{"features":null}`, 400, "events", "either"},
+		{`{"features":null}`, 400, "", "null"},
+		{`{"events":[],"at":null}`, 400, "", "null"},
 		{`{"events":[{"itemid":"a","timestamp":1433221332119}],` + at[:len(at)-1] + `}`, 422, "events[0].timestamp", "not before 1433221332119"},
 		{fmt.Sprintf(`{"events":[{"itemid":"a","timestamp":5},{"itemid":"a","timestamp":%d}]}`, ahead), 422, "events[1].timestamp", "ahead of this server's clock"},
 		{`{"events":[{"itemid":"a"}]}`, 400, "events[0].timestamp", "no timestamp"},

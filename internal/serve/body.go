@@ -17,8 +17,8 @@ import (
 // maxBodyBytes bounds the body of a request.
 const maxBodyBytes = 1 << 20
 
-// readJSON reads the body into a value, strictly: JSON in UTF-8, one value, no member that is unknown or comes twice. Where that
-// is not so it answers, and returns false.
+// readJSON reads the body into a value, strictly: JSON in UTF-8, one value, no null, no member that is unknown or comes twice. Where
+// that is not so it answers, and returns false.
 func readJSON(c *gin.Context, into any) bool {
 	if kind, _, err := mime.ParseMediaType(c.ContentType()); err != nil || kind != "application/json" {
 		c.Header("Accept", "application/json")
@@ -65,10 +65,33 @@ func decodeJSON(data []byte, into any) *badField {
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
 		return &badField{detail: "the body goes on after its JSON value"}
 	}
+	if hasNull(data) {
+		return &badField{detail: "the body holds a null: leave out what is not known"}
+	}
 	if name, twice := repeated(data); twice {
 		return &badField{field: name, detail: fmt.Sprintf("the body has the member %s twice", show(name))}
 	}
 	return nil
+}
+
+// hasNull looks for a null, which encoding/json would take for a member that is not there. The data is known to be one JSON value.
+func hasNull(data []byte) bool {
+	if !bytes.Contains(data, []byte("null")) {
+		return false
+	}
+	for i := 0; i < len(data); i++ {
+		switch data[i] {
+		case 'n': // outside of a string nothing else has one
+			return true
+		case '"':
+			for i++; data[i] != '"'; i++ {
+				if data[i] == '\\' {
+					i++
+				}
+			}
+		}
+	}
+	return false
 }
 
 // repeated looks for an object with two members of one name, of which encoding/json would silently take the last. The data is known to

@@ -2,15 +2,18 @@ package serve
 
 import (
 	"encoding/json"
+	"math"
 	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 	"unicode/utf8"
 
 	"github.com/gin-gonic/gin"
 
 	"cartwheel/internal/event"
+	"cartwheel/internal/features"
 	"cartwheel/internal/model"
 	"cartwheel/internal/model/modeltest"
 	"cartwheel/internal/recommend"
@@ -19,7 +22,9 @@ import (
 // Whatever a body holds, it is refused with a reason or gives what keeps the rules of the contract.
 func FuzzBodies(f *testing.F) {
 	for _, seed := range []string{`{"items":["a",7]}`, `{"events":[{"itemid":"a","event":"view","timestamp":1}]}`, `{"visitorids":["a"]}`,
-		`{"visitorid":1,"itemids":["b"]}`, `{"items":["a"],"items":[]}`, `[[[[`, `{"items":[1e400]}`, "{\"items\":[\"\\ud800\"]}", `null`, `{"items":null}`} {
+		`{"visitorid":1,"itemids":["b"]}`, `{"items":["a"],"items":[]}`, `[[[[`, `{"items":[1e400]}`, "{\"items\":[\"\\ud800\"]}", `null`, `{"items":null}`,
+		`{"at":1433221332119,"features":{"first_seen":1433221332117,"last_seen":1433221332117,"views":1,"items":1,"viewed_items":1,"sessions":1,"recent_events":1}}`,
+		`{"events":[{"itemid":"a","event":"transaction","timestamp":1433221332117}],"at":1433221332119}`} {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
@@ -60,6 +65,27 @@ func FuzzBodies(f *testing.F) {
 			bad = checkMany("itemids", "itemid", asked.ItemIDs)
 		}
 		sound(bad, asked.ItemIDs...)
+		var told deedsBody
+		var what *deeds
+		if bad = decodeJSON(data, &told); bad == nil {
+			what, bad = told.deeds(time.UnixMilli(1433300000000))
+		}
+		sound(bad)
+		for _, days := range []int64{28, 1e6} {
+			if bad != nil {
+				break
+			}
+			w := features.Window{From: max(0, what.at-days*24*3600_000), At: what.at}
+			p, impossible := what.profile(w)
+			if impossible == nil && w.Check(p) != nil {
+				t.Errorf("%q gives %+v, which cannot be: %v", data, p, w.Check(p))
+			}
+			for i, v := range features.Values(p, what.at) {
+				if impossible == nil && (math.IsNaN(v) || math.IsInf(v, 0) || v < 0) {
+					t.Errorf("%q: %s is %v", data, features.VisitorNames()[i], v)
+				}
+			}
+		}
 	})
 }
 
