@@ -399,7 +399,9 @@ func TestKeysAndAdminActions(t *testing.T) {
 	x.do(chromedp.SendKeys(chromedp.CSS("#key-field"), reader+"\r"))
 	x.wait(ready["versions"] + " && " + live + ` && document.getElementById("key").hidden`)
 
-	served := func() string { return get[string](x, `document.querySelector("tr:has(.pill.accent) .mono").textContent`) }
+	served := func() string {
+		return get[string](x, `document.querySelector("tr:has(.pill.accent) .mono").textContent`)
+	}
 	const activate = `button[aria-label="Activate v0"]`
 	x.do(chromedp.Click(chromedp.CSS(activate)))
 	x.wait(`document.querySelector("dialog[open]") && ` + says("Activate this version?"))
