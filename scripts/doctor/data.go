@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"cartwheel/internal/batch"
+	"cartwheel/internal/erasure"
 	"cartwheel/internal/model"
 )
 
@@ -25,6 +26,11 @@ func checkData(_ context.Context, s *settings, r *report) {
 	files := s.checkBatches(r)
 	s.checkChampion(r)
 	s.checkTrainings(r, files)
+	if list, err := erasure.Read(s.dataDir); err != nil {
+		r.tell(toDo, "erasures", err.Error(), "trainings refuse to go on without the list")
+	} else {
+		r.fine("erasures", "%d visitors are erased", len(list))
+	}
 }
 
 // checkBatches looks for gaps, overlaps and files that were cut off, and returns the names of all batch files.

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"cartwheel/internal/batch"
+	"cartwheel/internal/erasure"
 	"cartwheel/internal/kafka/kafkatest"
 	"cartwheel/internal/model"
 	"cartwheel/internal/model/modeltest"
@@ -221,6 +222,10 @@ func TestData(t *testing.T) {
 	p.env["DATA_DIR"] = filepath.Join(p.data, "file")
 	p.expect("data", "TO DO data: is no folder")
 	p.env["DATA_DIR"] = p.data
+
+	p.expect("data", "ok erasures: 0 visitors")
+	p.write(filepath.Join(p.data, erasure.FileName), "nonsense")
+	p.expect("data", "TO DO erasures: bad list of erased visitors")
 
 	folder := filepath.Join(p.data, batch.FolderName)
 	row := []byte("1,v,view,i,,e\n")

@@ -1,4 +1,4 @@
-// Package backup copies batch files and versions out of a data folder and back, with checksums.
+// Package backup copies batch files, versions and the list of erased visitors out of a data folder and back, with checksums.
 //
 // It promises that a backup is whole or bears no name: it is made in a folder that begins with a dot, synced, and renamed; that it is
 // one that a consumer and a training could have left, whatever they did meanwhile; and that a restore changes nothing before every byte
@@ -28,6 +28,7 @@ import (
 
 	"cartwheel/internal/batch"
 	"cartwheel/internal/durable"
+	"cartwheel/internal/erasure"
 	"cartwheel/internal/model"
 )
 
@@ -92,10 +93,13 @@ func readSums(dir string) (sums, error) {
 	return s, nil
 }
 
-// belongs tells whether a path is that of a batch file, of a version's file, or of what names the champion.
+// belongs tells whether a path is that of a batch file, of a version's file, of what names the champion, or of the erased visitors.
 func belongs(name string) bool {
 	if !filepath.IsLocal(name) || filepath.ToSlash(filepath.Clean(name)) != name {
 		return false
+	}
+	if name == erasure.FileName {
+		return true
 	}
 	folder, rest, _ := strings.Cut(name, "/")
 	if folder == batch.FolderName {

@@ -15,6 +15,7 @@ import (
 	"cartwheel/internal/batch"
 	"cartwheel/internal/batch/batchtest"
 	"cartwheel/internal/durable"
+	"cartwheel/internal/erasure"
 	"cartwheel/internal/event"
 	"cartwheel/internal/kafka/kafkatest"
 	"cartwheel/internal/model"
@@ -147,6 +148,32 @@ func TestDataAreNotOverwritten(t *testing.T) {
 	}
 	if _, err := os.Stat(filepath.Join(s.data, "features", "events")); err == nil {
 		t.Error("the store of events is still there, made from batch files that are not")
+	}
+}
+
+func TestErasedVisitorsStayErased(t *testing.T) {
+	s := setup(t)
+	add := func(visitor string) {
+		t.Helper()
+		if _, err := erasure.Add(s.data, erasure.List{visitor: 1}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	add("before")
+	dir, _ := s.save()
+	add("after")
+	other := t.TempDir()
+	if _, _, err := Restore(t.Context(), dir, other, false, s.now); err != nil {
+		t.Fatal(err)
+	}
+	if list, err := erasure.Read(other); err != nil || len(list) != 1 || list["before"] == 0 {
+		t.Errorf("%v, %v", list, err)
+	}
+	if _, _, err := Restore(t.Context(), dir, s.data, true, s.now); err != nil {
+		t.Fatal(err)
+	}
+	if list, err := erasure.Read(s.data); err != nil || len(list) != 2 {
+		t.Errorf("who was erased after the backup is forgotten: %v, %v", list, err)
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 
 	"cartwheel/internal/batch"
 	"cartwheel/internal/durable"
+	"cartwheel/internal/erasure"
 	"cartwheel/internal/model"
 )
 
@@ -52,10 +53,14 @@ func wrongSum(name, got, want string) error {
 	return fmt.Errorf("%w: %s was changed: its SHA-256 is %s, %s says %s (take another backup)", ErrBad, name, got, SumsName, want)
 }
 
-// sound checks what checksums cannot: that the batch files have no gaps, and that the champion can be served.
+// sound checks what checksums cannot: that the batch files have no gaps, that the erased visitors are known, and that the champion
+// can be served.
 func sound(root string) (Summary, error) {
 	s, err := summarize(root)
 	if err != nil {
+		return s, fmt.Errorf("%w: %w", ErrBad, err)
+	}
+	if _, err := erasure.Read(root); err != nil {
 		return s, fmt.Errorf("%w: %w", ErrBad, err)
 	}
 	if s.Champion == "" {
@@ -149,6 +154,14 @@ func Restore(ctx context.Context, dir, dataDir string, force bool, now time.Time
 	}
 	s.Bytes = bytes
 	if err := durable.SyncTree(staging); err != nil {
+		return s, "", explain(err)
+	}
+	// Who was erased since the backup stays so: the lists are joined, before there are batch files that want them.
+	erased, err := erasure.Read(staging)
+	if err == nil {
+		_, err = erasure.Add(dataDir, erased)
+	}
+	if err != nil {
 		return s, "", explain(err)
 	}
 	aside, err = exchange(dataDir, staging, occupied, now)

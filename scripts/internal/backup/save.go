@@ -14,6 +14,7 @@ import (
 
 	"cartwheel/internal/batch"
 	"cartwheel/internal/durable"
+	"cartwheel/internal/erasure"
 	"cartwheel/internal/model"
 )
 
@@ -56,6 +57,9 @@ func Save(ctx context.Context, dataDir, to string, now time.Time) (dir string, s
 	err = b.models()
 	if err == nil {
 		err = b.batches()
+	}
+	if err == nil {
+		err = b.erasures()
 	}
 	if err == nil && len(b.sums) == 0 {
 		err = fmt.Errorf("there is nothing to back up in %s (--data-dir / DATA_DIR says where)", dataDir)
@@ -191,6 +195,15 @@ func whole(dir string, entries []os.DirEntry) error {
 		next[name.Partition] = name.Last + 1
 	}
 	return nil
+}
+
+// erasures copies the list of erased visitors, last, so that it is the newest.
+func (b *saving) erasures() error {
+	_, err := b.copy(erasure.FileName)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil // nobody was erased
+	}
+	return err
 }
 
 // room says early that something will not fit.
