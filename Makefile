@@ -7,7 +7,7 @@ MAKEFLAGS += --no-print-directory
 
 PROGRAMS := ./producer ./consumer ./api ./sparkjobs/train ./sparkjobs/models ./sparkjobs/tune ./scripts/generate ./scripts/dlq ./scripts/erase ./scripts/doctor ./scripts/backup ./scripts/restore
 
-.PHONY: help setup up down status doctor demo test test-unit test-integration test-faults bench-ingest bench-train bench-serve lint fmt build sbom readme-check compose-check clean
+.PHONY: help setup up down status doctor demo test test-unit test-integration test-faults bench-ingest bench-train bench-serve soak lint fmt build sbom readme-check compose-check clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -58,6 +58,9 @@ bench-train: ## Trainings of growing size, and the same fit from Go and PySpark;
 
 bench-serve: ## The search and the API beside their alternatives, in one run
 	go test -run xxx -bench . -benchmem ./internal/recommend ./api
+
+soak: ## The whole system for 30 minutes, with a broker and a Connect restart; writes docs/benchmarks/soak.md (SOAK="--minutes 3" is shorter)
+	go run ./scripts/soak $(SOAK)
 
 lint: ## Formatting, vet, staticcheck; shellcheck where it is installed
 	@files=$$(git ls-files -z '*.go' | xargs -0 gofmt -l); [ -z "$$files" ] || { echo "not formatted (make fmt): $$files"; exit 1; }
