@@ -449,6 +449,11 @@ func TestKeyboard(t *testing.T) {
 	}
 	x.do(chromedp.KeyEvent("\r"))
 	x.wait(`location.hash === "#/flow" && document.activeElement.id === "main"`)
+
+	x.do(chromedp.Focus(chromedp.CSS(".skip")), chromedp.KeyEvent("\r"))
+	x.wait(`location.hash === "#main" && document.activeElement.id === "main" && document.querySelector("main .stage")`)
+	x.do(chromedp.Reload()) // the address is that of no view now
+	x.wait(`location.hash === "#/flow" && document.querySelector(".stage")`)
 }
 
 // emptied clears a field.

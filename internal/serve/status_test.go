@@ -75,4 +75,3 @@ func TestLookingIsNoLatency(t *testing.T) {
 	}
 	t.Error("no request was observed")
 }
-

@@ -32,7 +32,7 @@ let leaving = new AbortController();
 function show(focus) {
   const name = location.hash.replace(/^#\//, "");
   if (!Object.hasOwn(views, name)) {
-    if (location.hash === "#main") return; // the skip link
+    if (location.hash === "#main" && main.firstChild) return; // the skip link
     location.replace("#/flow");
     return;
   }

@@ -3,6 +3,9 @@
 import { axis, chart, clock, legend } from "./chart.js";
 import { ago, bar, command, count, date, duration, h, rate, say, short } from "./dom.js";
 
+// seen tells whether anything is known of the topic: what is not known is not shown as none.
+const seen = (s) => s.topic.exists;
+
 // Each stage turns the status into: a state (good, busy, warn, bad, none) in words, a figure with its unit, and facts.
 const stages = [
   ["Producer", (s) => ({
@@ -12,14 +15,14 @@ const stages = [
   })],
   ["Topic", (s) => ({
     state: !s.topic.configured ? ["none", "no broker"] : s.topic.error ? ["bad", "away"] : !s.topic.exists ? ["warn", "does not exist"] : ["good", "there"],
-    figure: short(s.topic.held), unit: "events held",
-    facts: [["name", s.topic.name], ["partitions", count(s.topic.partitions)], ["dead letters", count(s.dead_letters.total)]],
+    figure: seen(s) ? short(s.topic.held) : "–", unit: "events held",
+    facts: [["name", s.topic.name], ["partitions", seen(s) ? count(s.topic.partitions) : "–"], ["dead letters", seen(s) ? count(s.dead_letters.total) : "–"]],
   })],
   ["Consumer", (s) => ({
     state: !s.topic.configured ? ["none", "no broker"] : s.topic.error || s.consumer.error ? ["bad", "unknown"] : s.consumer.members === 0 ? (s.consumer.lag > 0 ? ["warn", "not running"] : ["none", "not running"])
       : s.consumer.lag > 0 ? ["busy", "reading"] : ["good", "up to date"],
-    figure: short(s.consumer.lag), unit: "events behind",
-    facts: [["running", count(s.consumer.members)], ["last minute", `${rate(s.consumer.per_second)}/s`]],
+    figure: seen(s) && !s.consumer.error ? short(s.consumer.lag) : "–", unit: "events behind",
+    facts: [["running", seen(s) && !s.consumer.error ? count(s.consumer.members) : "–"], ["last minute", seen(s) ? `${rate(s.consumer.per_second)}/s` : "–"]],
   })],
   ["Batch files", (s) => ({
     state: s.batches.error ? ["bad", "cannot be read"] : s.batches.files === 0 ? ["none", "none yet"] : ["good", "there"],
@@ -66,12 +69,12 @@ export function flow(root, shared, signal) {
     throughput.set([times, looks.map((l) => l.topic.per_second), looks.map((l) => l.consumer.per_second)],
       `Events per second: ${rate(s.topic.per_second)} written to Kafka, ${rate(s.consumer.per_second)} into batch files over the last minute`);
     lag.set([times, looks.map((l) => (l.topic.exists ? l.consumer.lag : null))], `Events that are not in batch files yet: ${count(s.consumer.lag)}`);
-    const listed = JSON.stringify([s.next, s.rejected, s.dead_letters, s.topic.error, s.consumer.error, s.batches.error, s.models.error]);
+    const listed = JSON.stringify([s.next, s.rejected, s.dead_letters, s.topic.exists, s.topic.error, s.consumer.error, s.batches.error, s.models.error]);
     if (listed === told) return; // what has buttons stays as it is while it says the same
     told = listed;
     steps(next, s);
     refusals.replaceChildren(refused("Rejected rows", "Rows of the sources that are no events, by the rule they break", "Every row that producers read was an event.", s.rejected),
-      refused("Dead letters", "Records of the topic that are no events, by the rule they break", "Every record that the consumer read was an event.", s.dead_letters));
+      refused("Dead letters", "Records of the topic that are no events, by the rule they break", seen(s) ? "Every record that the consumer read was an event." : "Nothing can be seen of the topic.", s.dead_letters));
   }, signal);
 }
 
@@ -111,7 +114,7 @@ function steps(panel, s) {
 function refused(title, about, none, r) {
   const most = Math.max(...r.reasons.map((reason) => reason.count));
   return h("section", { class: "panel", "aria-label": title },
-    h("div", { class: "head" }, h("h2", {}, title), h("span", { class: "muted" }, r.total === 0 ? "none" : `${count(r.total)} in all${r.read < r.total ? `, ${count(r.read)} of them read` : ""}`)),
+    h("div", { class: "head" }, h("h2", {}, title), h("span", { class: "muted" }, r.total === 0 ? "" : `${count(r.total)} in all${r.read < r.total ? `, ${count(r.read)} of them read` : ""}`)),
     r.error ? h("p", { class: "error" }, r.error) : null,
     r.reasons.length === 0 ? h("p", { class: "muted" }, none)
       : h("table", { class: "bars" }, h("caption", { class: "hidden" }, about), h("thead", { class: "hidden" }, h("tr", {}, ["rule", "share", "count"].map((t) => h("th", { scope: "col" }, t)))),
