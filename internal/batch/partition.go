@@ -68,7 +68,7 @@ func (p *partition) run(ctx, stop context.Context) error {
 	defer cancel()
 	g.Go(func() error { defer close(fetched); return p.fetch(reading, p.next, used, fetched) })
 	g.Go(func() error { defer close(p.finished); return p.write(ctx, stop, fetched, used) })
-	g.Go(func() error { return p.publish(ctx) })
+	g.Go(func() error { return p.publish() })
 	err = g.Wait()
 	for f := range p.finished {
 		f.file.abort()
@@ -275,7 +275,7 @@ func (p *partition) finish(ctx context.Context, last int64) error {
 }
 
 // publish writes finished files out in order while the next ones are filled.
-func (p *partition) publish(ctx context.Context) error {
+func (p *partition) publish() error {
 	for f := range p.finished {
 		name, err := f.file.publish(f.last, p.step)
 		if err != nil {

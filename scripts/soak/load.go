@@ -73,7 +73,8 @@ func (l *loader) end(ctx context.Context) (*requests, error) {
 // read asks one of the questions that a shop's pages ask.
 func (l *loader) read(n int) {
 	visitor := rand.IntN(40_000)
-	method, path, body := http.MethodGet, "", ""
+	method, body := http.MethodGet, ""
+	var path string
 	switch n % 5 {
 	case 0, 1:
 		path = fmt.Sprintf("/v1/visitors/%d/recommendations?limit=10", visitor)
