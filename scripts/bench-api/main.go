@@ -1,0 +1,85 @@
+// Command bench-api measures the API as a client sees it, beside a gin handler with a fixed answer, which is what HTTP itself costs on
+// the machine: a rate alone says more about the machine than about the program. It writes a page of Markdown.
+//
+//	bench-api serve     visitors, similar items and popular ones; the search; the loading of a large version
+//	bench-api sessions  sessions, the live history and its intake
+//
+// The load comes from the same machine, so the API has what the load leaves of it. The version is a generated one with the sizes, the
+// lengths of its lists and the blends of one that was trained on RetailRocket's events. `make bench-serve` and `make bench-sessions`
+// see to a broker where one is needed.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"cartwheel/scripts/internal/machine"
+	"cartwheel/scripts/internal/page"
+)
+
+// bench is one run of the measurements.
+type bench struct {
+	ctx     context.Context
+	dir     string // scratch
+	rounds  int
+	span    time.Duration // of one measurement
+	load    float64       // of the machine, before anything began
+	servers string        // of Kafka
+	events  int
+	large   bool
+	shop    *shop
+}
+
+func main() {
+	var err error
+	if len(os.Args) > 1 && os.Args[1] == "fixed" { // the process that bench-api measures itself against; a signal ends it
+		err = fixed()
+	} else {
+		ctx, release := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+		err = run(ctx, os.Args[1:])
+		release()
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "bench-api:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, args []string) error {
+	if len(args) == 0 {
+		return fmt.Errorf("say what to measure: serve or sessions")
+	}
+	b := &bench{ctx: ctx, load: machine.Load(), servers: os.Getenv("KAFKA_BOOTSTRAP_SERVERS")}
+	f := flag.NewFlagSet("bench-api "+args[0], flag.ExitOnError)
+	f.IntVar(&b.rounds, "rounds", 5, "`times` that everything is measured")
+	f.DurationVar(&b.span, "span", 2*time.Second, "`time` of one measurement")
+	f.IntVar(&b.events, "events", 2_000_000, "`number` of events that the live history takes in")
+	f.BoolVar(&b.large, "large", true, "measure the loading of a large version, too")
+	out := f.String("out", "docs/benchmarks/"+args[0]+".md", "`file` to write")
+	_ = f.Parse(args[1:]) // it ends the program where it fails
+	measure := map[string]func(*bench) (*page.Page, error){"serve": (*bench).serve, "sessions": (*bench).sessions}[args[0]]
+	if measure == nil {
+		return fmt.Errorf("%s is neither serve nor sessions", args[0])
+	}
+	var err error
+	if b.dir, err = os.MkdirTemp("", "bench-api-"); err != nil {
+		return err
+	}
+	defer os.RemoveAll(b.dir)
+	if err := b.command("go", "build", "-o", filepath.Join(b.dir, "api"), "./api").Run(); err != nil {
+		return fmt.Errorf("building the API: %w", err)
+	}
+	b.shop = newShop(120_000, 37_000)
+	b.shop.write(filepath.Join(b.dir, "data"))
+	p, err := measure(b)
+	if err != nil {
+		return err
+	}
+	return p.Save(*out)
+}
