@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -157,7 +158,10 @@ func openLoop(addr string, perSecond int, span time.Duration, end <-chan struct{
 		}
 	}
 	m.Close()
-	if m.Requests == 0 || m.Success < 1 {
+	if m.Requests == 0 {
+		return figures{}, errors.New("what was to be waited for meanwhile was over before the first request: measure with more events")
+	}
+	if m.Success < 1 {
 		return figures{}, fmt.Errorf("of %d requests a part of %.4f succeeded: %v", m.Requests, m.Success, m.Errors)
 	}
 	ms := func(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }

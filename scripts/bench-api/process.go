@@ -23,6 +23,7 @@ type process struct {
 	addr string
 	cmd  *exec.Cmd
 	logs chan map[string]any // lines of its log, until it ends
+	past []map[string]any    // those that were read while another was waited for
 
 	loading float64 // seconds that its champion took to load
 }
@@ -68,8 +69,13 @@ func (b *bench) api(data string, args ...string) (*process, error) {
 	return p, nil
 }
 
-// wait returns the next line of the log with that message.
+// wait returns the first line of the log with that message.
 func (p *process) wait(message string) (map[string]any, error) {
+	for _, line := range p.past {
+		if line["msg"] == message {
+			return line, nil
+		}
+	}
 	late := time.After(3 * time.Minute)
 	for {
 		select {
@@ -83,6 +89,7 @@ func (p *process) wait(message string) (map[string]any, error) {
 			if line["level"] == "ERROR" {
 				return nil, fmt.Errorf("the API says: %v", line)
 			}
+			p.past = append(p.past, line)
 		case <-late:
 			return nil, fmt.Errorf("the API never said %q", message)
 		}
