@@ -7,7 +7,7 @@ MAKEFLAGS += --no-print-directory
 
 PROGRAMS := ./producer ./consumer ./api ./sparkjobs/train ./sparkjobs/models ./sparkjobs/tune ./scripts/generate ./scripts/dlq ./scripts/erase ./scripts/doctor ./scripts/backup ./scripts/restore
 
-.PHONY: help setup up down status doctor demo test test-unit test-integration test-faults bench-ingest bench-train bench-serve soak lint fmt build sbom readme-check compose-check clean
+.PHONY: help setup up down status doctor demo test test-unit test-integration test-browser test-faults bench-ingest bench-train bench-serve soak lint fmt build sbom readme-check compose-check clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -47,6 +47,9 @@ test-unit: ## Only what needs nothing but Go
 test-integration: ## Only the second half of that
 	scripts/test integration
 
+test-browser: ## The dashboard in a headless Chromium, which must be in PATH
+	scripts/test browser
+
 test-faults: ## Every fault of producer, consumer, training and API at full length
 	scripts/test-faults
 
@@ -65,9 +68,9 @@ soak: ## The whole system for 30 minutes, with a broker and a Connect restart; w
 lint: ## Formatting, vet, staticcheck; shellcheck where it is installed
 	@files=$$(git ls-files -z '*.go' | xargs -0 gofmt -l); [ -z "$$files" ] || { echo "not formatted (make fmt): $$files"; exit 1; }
 	go vet ./...
-	go vet -tags integration ./...
+	go vet -tags integration,browser ./...
 	go tool staticcheck ./...
-	go tool staticcheck -tags integration ./...
+	go tool staticcheck -tags integration,browser ./...
 	@if command -v shellcheck >/dev/null; then git grep -lE '^#!.*bash|^# shellcheck shell' -- scripts .ci | xargs shellcheck -x; \
 	  else echo 'shellcheck is not installed: the shell scripts were not checked'; fi
 
@@ -84,6 +87,9 @@ sbom: build ## What is in the programs of the image, with licences (CycloneDX), 
 	    -output bin/sbom/$$program.cdx.json bin/$$program || exit; \
 	done
 	@ls -l bin/sbom
+
+readme-check: ## The README's commands, as they stand there, in a clean clone
+	scripts/readme-check
 
 compose-check: ## The same system on Docker: up, replay, train, ask, down
 	scripts/compose-check

@@ -26,6 +26,7 @@ var cell = strings.NewReplacer("|", `\|`, "<", "&lt;").Replace
 var commands = []string{
 	"./producer", "./consumer", "./sparkjobs/train", "./sparkjobs/tune", "./api",
 	"./scripts/generate", "./scripts/dlq list", "./scripts/dlq export", "./scripts/dlq resubmit", "./scripts/erase",
+	"./scripts/doctor", "./scripts/backup", "./scripts/restore",
 }
 
 // setting is one flag as --help tells it.
