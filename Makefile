@@ -7,7 +7,7 @@ MAKEFLAGS += --no-print-directory
 
 PROGRAMS := ./producer ./consumer ./api ./sparkjobs/train ./sparkjobs/models ./sparkjobs/tune ./scripts/generate ./scripts/dlq ./scripts/erase ./scripts/doctor ./scripts/backup ./scripts/restore
 
-.PHONY: help setup up down status doctor demo test test-unit test-integration test-browser test-faults bench-ingest bench-train bench-serve soak lint fmt build sbom readme-check compose-check clean
+.PHONY: help setup up down status doctor demo test test-unit test-integration test-browser test-faults bench-ingest bench-train bench-serve bench-sessions bench soak lint fmt build sbom readme-check compose-check clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -59,8 +59,13 @@ bench-ingest: ## Producer and consumer beside Kafka's own tools; writes docs/ben
 bench-train: ## Trainings of growing size, and the same fit from Go and PySpark; writes docs/benchmarks/train.md
 	scripts/bench-train/run
 
-bench-serve: ## The search and the API beside their alternatives, in one run
-	go test -run xxx -bench . -benchmem ./internal/recommend ./api
+bench-serve: ## The API beside a fixed answer, the search, the loading of a large version; writes docs/benchmarks/serve.md
+	go run ./scripts/bench-api serve
+
+bench-sessions: ## Sessions and the live history beside a fixed answer; writes docs/benchmarks/sessions.md
+	scripts/bench-api/run
+
+bench: bench-ingest bench-serve bench-sessions bench-train ## All of these, one after the other; about an hour on an idle machine
 
 soak: ## The whole system for 30 minutes, with a broker and a Connect restart; writes docs/benchmarks/soak.md (SOAK="--minutes 3" is shorter)
 	go run ./scripts/soak $(SOAK)
