@@ -3,6 +3,7 @@
 package e2e
 
 import (
+	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -175,6 +176,46 @@ func TestTheWholeWay(t *testing.T) {
 			t.Errorf("an erased newcomer is answered by %s", n.Strategy)
 		}
 	})
+	t.Run("the versions are looked after", func(t *testing.T) { p.lookAfter(t, deaf) })
+}
+
+// lookAfter takes the two versions through the program for them, while an API follows.
+func (p *pipeline) lookAfter(t *testing.T, url string) {
+	second := p.champion(t)
+	var listed []struct {
+		Version            string
+		Champion, Previous bool
+	}
+	if err := json.Unmarshal([]byte(p.run(t, "models", "list", "--json")), &listed); err != nil {
+		t.Fatal(err)
+	}
+	if len(listed) != 2 || listed[0].Version != second || !listed[0].Champion || !listed[1].Previous {
+		t.Fatalf("%s is the champion; listed are %+v", second, listed)
+	}
+	first := listed[1].Version
+	says := func(command string, words ...string) {
+		t.Helper()
+		told := p.run(t, "models", strings.Fields(command)...)
+		for _, word := range words {
+			if !strings.Contains(told, word) {
+				t.Errorf("models %s does not tell %q:\n%s", command, word, told)
+			}
+		}
+	}
+	served := func(version string) {
+		t.Helper()
+		for deadline := time.Now().Add(time.Minute); get(t, url+"/v1/items/popular").ModelVersion != version; time.Sleep(20 * time.Millisecond) {
+			if time.Now().After(deadline) {
+				t.Fatalf("%s is not served after a minute", version)
+			}
+		}
+	}
+	says("compare "+first, "A: "+first, "B: "+second, "counts.erased_visitors")
+	says("rollback", first+" is the champion now")
+	served(first)
+	says("activate "+second, second+" is the champion now", "rollback goes back to "+first)
+	served(second)
+	says("prune --keep 0 --yes", "0 of 2 removed") // the champion and the one before stay
 }
 
 // arrivedOnce holds what arrived against what was sent, field by field, whatever the order.

@@ -39,7 +39,7 @@ func setUp(t *testing.T) *pipeline {
 	p := &pipeline{bin: t.TempDir(), data: t.TempDir()}
 	topic := fmt.Sprintf("e2e-%d", time.Now().UnixNano())
 	p.env = append(os.Environ(), "DATA_DIR="+p.data, "KAFKA_TOPIC="+topic, "KAFKA_GROUP_ID="+topic, "KAFKA_ERASURES_TOPIC="+topic+"-erasures", "SPARK_DATA_DIR=")
-	build := exec.Command("go", "build", "-o", p.bin+"/", "cartwheel/producer", "cartwheel/consumer", "cartwheel/api", "cartwheel/sparkjobs/train", "cartwheel/scripts/generate")
+	build := exec.Command("go", "build", "-o", p.bin+"/", "cartwheel/producer", "cartwheel/consumer", "cartwheel/api", "cartwheel/sparkjobs/train", "cartwheel/sparkjobs/models", "cartwheel/scripts/generate")
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("building the programs: %v\n%s", err, out)
 	}

@@ -24,7 +24,6 @@ import (
 	"cartwheel/internal/spark"
 
 	"github.com/apache/spark-connect-go/v40/spark/sql"
-	"golang.org/x/sync/errgroup"
 )
 
 // Dir is the model's folder in a version.
@@ -115,29 +114,20 @@ func (j *Job) train(ctx context.Context, moments sql.DataFrame, m *model.Purchas
 
 // compare fits every kind of model on the earlier moments and asks it about the later one.
 func (j *Job) compare(ctx context.Context, c *cases, p plan, m *model.Purchase) error {
-	// Each fit is many small jobs, which leave the cluster idle between them: so all go at once.
-	classifiers := make([]predict.Classifier, len(kinds))
-	group, ctx := errgroup.WithContext(ctx)
-	for i, k := range kinds {
-		group.Go(func() error {
-			name := strings.ToLower(k.name)
-			fitted, err := j.fit(ctx, k, c, p, path.Join(j.SparkDir, scratch, name))
-			if err != nil {
-				return err
-			}
-			if err := fitted.Delete(ctx); err != nil {
-				return err
-			}
-			classifiers[i], err = predict.LoadClassifier(filepath.Join(j.Dir, scratch, name))
-			return err
-		})
-	}
-	if err := group.Wait(); err != nil {
-		return err
-	}
 	var rankings []ranking
-	for i, k := range kinds {
-		classifier := classifiers[i]
+	for _, k := range kinds {
+		name := strings.ToLower(k.name)
+		fitted, err := j.fit(ctx, k, c, p, path.Join(j.SparkDir, scratch, name))
+		if err != nil {
+			return err
+		}
+		if err := fitted.Delete(ctx); err != nil {
+			return err
+		}
+		classifier, err := predict.LoadClassifier(filepath.Join(j.Dir, scratch, name))
+		if err != nil {
+			return err
+		}
 		candidate := model.PurchaseCandidate{Model: k.name, Calibration: calibrate(ask(classifier, k, c.at(p.calibrate)))}
 		asked := ask(classifier, k, c.at(p.test))
 		for i := range asked {

@@ -22,7 +22,6 @@ import (
 	"github.com/apache/spark-connect-go/v40/spark/sql"
 	"github.com/apache/spark-connect-go/v40/spark/sql/column"
 	"github.com/apache/spark-connect-go/v40/spark/sql/functions"
-	"golang.org/x/sync/errgroup"
 )
 
 // The models' folders in a version.
@@ -44,8 +43,6 @@ const (
 	sampled, fitted = 10_000, 200_000
 	// trialIterations of KMeans tell one number of segments from another; each is a job on the cluster.
 	trialIterations = 8
-	// triedAtOnce bounds how many numbers of segments are tried at once.
-	triedAtOnce = 4
 )
 
 // Job is a search for segments.
@@ -176,50 +173,35 @@ func (j *Job) choose(ctx context.Context, scaled sql.DataFrame, k int, m *model.
 	if k != 0 {
 		return k, nil
 	}
-	tried := make([]float64, min(MostK, int(n)-1)-LeastK+1)
-	// Each is many small jobs, which leave the cluster idle between them: so several go at once.
-	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(triedAtOnce)
-	for i := range tried {
-		group.Go(func() (err error) {
-			tried[i], err = j.silhouette(ctx, some, LeastK+i)
-			return err
-		})
-	}
-	if err := group.Wait(); err != nil {
-		return 0, err
-	}
 	best := -2.0
-	for i, value := range tried {
+	for try := LeastK; try <= MostK && int64(try) < n; try++ {
+		clusters, err := j.fit(ctx, some, try, trialIterations)
+		if err != nil {
+			return 0, err
+		}
+		told, err := clusters.Transform(ctx, some)
+		if err != nil {
+			return 0, err
+		}
+		value, err := sparkml.NewClusteringEvaluator().Evaluate(ctx, j.Session, told)
+		if err != nil {
+			return 0, err
+		}
+		if err := clusters.Delete(ctx); err != nil {
+			return 0, err
+		}
 		if math.IsNaN(value) {
 			continue
 		}
-		m.Silhouettes = append(m.Silhouettes, model.Silhouette{K: LeastK + i, Value: value})
+		m.Silhouettes = append(m.Silhouettes, model.Silhouette{K: try, Value: value})
 		if value > best {
-			best, k = value, LeastK+i
+			best, k = value, try
 		}
 	}
 	if k == 0 {
 		return 0, errors.New("choosing the number of segments: none of them has a silhouette")
 	}
 	return k, nil
-}
-
-// silhouette is how well so many segments part the visitors, as far as a few iterations tell.
-func (j *Job) silhouette(ctx context.Context, visitors sql.DataFrame, k int) (float64, error) {
-	clusters, err := j.fit(ctx, visitors, k, trialIterations)
-	if err != nil {
-		return 0, err
-	}
-	told, err := clusters.Transform(ctx, visitors)
-	if err != nil {
-		return 0, err
-	}
-	value, err := sparkml.NewClusteringEvaluator().Evaluate(ctx, j.Session, told)
-	if err != nil {
-		return 0, err
-	}
-	return value, clusters.Delete(ctx)
 }
 
 func (j *Job) fit(ctx context.Context, scaled sql.DataFrame, k, iterations int) (*sparkml.KMeansModel, error) {

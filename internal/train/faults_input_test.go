@@ -73,7 +73,6 @@ func TestFaultPoorData(t *testing.T) {
 		{"all events alike", events(50, func(int) [3]string { return [3]string{"v", "view", "i"} }), nil, nil, false},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			t.Parallel()
 			b := emptyBench(t)
 			if test.events != nil {
 				b.put(0, test.events)
