@@ -184,5 +184,7 @@ func lost(err error) bool {
 		return true
 	}
 	var e *spark.Error
-	return errors.As(err, &e) && (e.Code == codes.Unavailable || strings.HasPrefix(e.Class, "INVALID_HANDLE.SESSION"))
+	// A server that is shut down in good order answers, while it goes, that its context has been stopped.
+	return errors.As(err, &e) && (e.Code == codes.Unavailable || strings.HasPrefix(e.Class, "INVALID_HANDLE.SESSION") ||
+		strings.Contains(e.Message, "stopped SparkContext"))
 }

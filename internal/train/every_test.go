@@ -15,6 +15,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"google.golang.org/grpc/codes"
+
 	"cartwheel/internal/event"
 	"cartwheel/internal/features"
 	"cartwheel/internal/model"
@@ -197,5 +199,23 @@ func TestScheduleNamesWhatIsWrong(t *testing.T) {
 	code, _, stderr = mainWith(t, map[string]string{"DATA_DIR": t.TempDir(), "METRICS_ADDR": "nowhere:x"}, "--every", "1m")
 	if code != 2 || !strings.Contains(stderr, "--metrics-addr") {
 		t.Errorf("code %d: %s", code, stderr)
+	}
+}
+
+func TestWhatCountsAsSparkGone(t *testing.T) {
+	for _, c := range []struct {
+		err  error
+		want bool
+	}{
+		{fmt.Errorf("connecting: %w", spark.ErrRemote), true},
+		{fmt.Errorf("fitting: %w", &spark.Error{Code: codes.Unavailable}), true},
+		{&spark.Error{Class: "INVALID_HANDLE.SESSION_NOT_FOUND", Code: codes.Internal}, true},
+		{&spark.Error{Reason: "java.lang.IllegalStateException", Message: "Cannot call methods on a stopped SparkContext.", Code: codes.Internal}, true},
+		{&spark.Error{Class: "PATH_NOT_FOUND", Code: codes.Internal}, false},
+		{errors.New("no space left on device"), false},
+	} {
+		if got := lost(c.err); got != c.want {
+			t.Errorf("%v: %v", c.err, got)
+		}
 	}
 }
