@@ -65,7 +65,7 @@ bench-serve: ## The API beside a fixed answer, the search, the loading of a larg
 bench-sessions: ## Sessions and the live history beside a fixed answer; writes docs/benchmarks/sessions.md
 	scripts/bench-api/run
 
-bench: bench-ingest bench-serve bench-sessions bench-train ## All of these, one after the other; about an hour on an idle machine
+bench: bench-ingest bench-serve bench-sessions bench-train ## All of these, one after the other
 
 soak: ## The whole system for 30 minutes, with a broker and a Connect restart; writes docs/benchmarks/soak.md (SOAK="--minutes 3" is shorter)
 	go run ./scripts/soak $(SOAK)
