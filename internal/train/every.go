@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"cartwheel/internal/config"
+	"cartwheel/internal/erasure"
 	"cartwheel/internal/features"
 	prom "cartwheel/internal/metrics"
 	"cartwheel/internal/model"
@@ -24,13 +25,13 @@ import (
 // Schedule says whether to train again and again.
 type Schedule struct {
 	Every        time.Duration // how often to look for new events; 0: train once
-	MinNewEvents int64         // train only when so many have come since the last version
+	MinNewEvents int64         // train only when so many have come since the last version, or a visitor was erased
 	MetricsAddr  string        // where to serve /metrics and /healthz; empty: nowhere
 }
 
 // Declare adds the settings and their defaults.
 func (s *Schedule) Declare(set *config.Set) {
-	set.DurationVar(&s.Every, "every", 0, "go on for good: look this often whether enough new events have come, and train if so (default: train once)")
+	set.DurationVar(&s.Every, "every", 0, "go on for good: look this often whether enough new events have come or a visitor was erased, and train if so (default: train once)")
 	set.Int64Var(&s.MinNewEvents, "min-new-events", 1, "with --every, the `number` of events that are enough")
 	set.StringVar(&s.MetricsAddr, "metrics-addr", "", "with --every, `host:port` to serve /metrics and /healthz on (default: nowhere)")
 	set.Env("metrics-addr", "METRICS_ADDR")
@@ -47,7 +48,7 @@ func (s *Schedule) Validate() error {
 // firstRetry is the pause after the first training that lost Spark; each further one in a row doubles it, up to Every.
 const firstRetry = 5 * time.Second
 
-// rounds trains whenever enough new events have come, until ctx ends. A round that fails is logged, and the next comes.
+// rounds trains whenever enough new events have come, or a visitor was erased whom the newest version may know, until ctx ends. A round that fails is logged, and the next comes.
 type rounds struct {
 	Schedule
 	config Config
@@ -101,19 +102,19 @@ func (r *rounds) run(ctx context.Context) {
 	}
 }
 
-// round trains if enough new events have come.
+// round trains if there is a reason to.
 func (r *rounds) round(ctx context.Context) error {
-	n, err := newEvents(r.config.DataDir)
+	n, err := newsOf(r.config.DataDir)
 	if err != nil {
 		r.stats.ended(err)
 		return err
 	}
-	r.stats.newEvents.Store(n)
-	if n < r.MinNewEvents {
-		r.log.Debug("too few new events to train on", "events", n, "of", r.MinNewEvents)
+	r.stats.newEvents.Store(n.events)
+	if n.events < r.MinNewEvents && n.erased == 0 {
+		r.log.Debug("too few new events to train on", "events", n.events, "of", r.MinNewEvents)
 		return nil
 	}
-	r.log.Info("training", "new_events", n)
+	r.log.Info("training", "new_events", n.events, "newly_erased_visitors", n.erased)
 	err = r.train(ctx, r.config)
 	if ctx.Err() != nil {
 		return ctx.Err() // told to stop: neither a success nor a failure
@@ -122,17 +123,22 @@ func (r *rounds) round(ctx context.Context) error {
 		r.config.Recompute = false // once is enough
 	}
 	r.stats.ended(err)
-	if left, err := newEvents(r.config.DataDir); err == nil {
-		r.stats.newEvents.Store(left)
+	if left, err := newsOf(r.config.DataDir); err == nil {
+		r.stats.newEvents.Store(left.events)
 	}
 	return err
 }
 
-// newEvents counts the rows of the batch files that the newest version was not made from.
-func newEvents(dataDir string) (n int64, err error) {
+// news is what the newest version does not know of.
+type news struct {
+	events int64 // rows of the batch files that it was not made from
+	erased int64 // visitors who have been erased since; 0 where there is no version that they could be in
+}
+
+func newsOf(dataDir string) (n news, err error) {
 	versions, err := model.List(filepath.Join(dataDir, "models"))
 	if err != nil {
-		return 0, err
+		return n, err
 	}
 	known := map[string]bool{}
 	for _, v := range versions {
@@ -140,12 +146,17 @@ func newEvents(dataDir string) (n int64, err error) {
 			for _, name := range append(v.Manifest.Data.BatchFiles, v.Manifest.Data.BadBatchFiles...) {
 				known[name] = true
 			}
+			erased, err := erasure.Read(dataDir)
+			if err != nil {
+				return n, err
+			}
+			n.erased = max(0, int64(len(erased))-v.Manifest.Counts.Erased) // nobody leaves the list
 			break
 		}
 	}
 	files, err := filepath.Glob(filepath.Join(dataDir, features.BatchesDir, "batch_*.csv"))
 	if err != nil {
-		return 0, fmt.Errorf("listing the batch files: %w", err)
+		return n, fmt.Errorf("listing the batch files: %w", err)
 	}
 	for _, file := range files {
 		if known[filepath.Base(file)] {
@@ -153,9 +164,9 @@ func newEvents(dataDir string) (n int64, err error) {
 		}
 		lines, err := countLines(file)
 		if err != nil {
-			return 0, fmt.Errorf("counting new events: %w", err)
+			return n, fmt.Errorf("counting new events: %w", err)
 		}
-		n += max(lines-1, 0) // one is the header
+		n.events += max(lines-1, 0) // one is the header
 	}
 	return n, nil
 }

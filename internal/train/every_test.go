@@ -17,6 +17,7 @@ import (
 
 	"google.golang.org/grpc/codes"
 
+	"cartwheel/internal/erasure"
 	"cartwheel/internal/event"
 	"cartwheel/internal/features"
 	"cartwheel/internal/model"
@@ -41,8 +42,14 @@ func putBatch(t *testing.T, dataDir string, first, n int) string {
 // putVersion writes as much of a version as tells what it was made from.
 func putVersion(t *testing.T, dataDir, name string, batches ...string) {
 	t.Helper()
+	putVersionWithout(t, dataDir, name, 0, batches...)
+}
+
+// putVersionWithout is putVersion, of a version that leaves out so many visitors.
+func putVersionWithout(t *testing.T, dataDir, name string, erased int, batches ...string) {
+	t.Helper()
 	dir := filepath.Join(dataDir, "models", name)
-	text, err := json.Marshal(model.Manifest{Schema: model.Schema, Version: name, Data: model.DataRange{BatchFiles: batches}})
+	text, err := json.Marshal(model.Manifest{Schema: model.Schema, Version: name, Data: model.DataRange{BatchFiles: batches}, Counts: model.Counts{Erased: int64(erased)}})
 	if err = errors.Join(err, os.MkdirAll(dir, 0o755), os.WriteFile(filepath.Join(dir, model.ManifestName), text, 0o644)); err != nil {
 		t.Fatal(err)
 	}
@@ -53,8 +60,8 @@ func TestNewEventsAreThoseTheNewestVersionHasNot(t *testing.T) {
 	dir := t.TempDir()
 	want := func(n int64) {
 		t.Helper()
-		if got, err := newEvents(dir); err != nil || got != n {
-			t.Errorf("%d new events, %v; want %d", got, err, n)
+		if got, err := newsOf(dir); err != nil || got.events != n {
+			t.Errorf("%d new events, %v; want %d", got.events, err, n)
 		}
 	}
 	want(0)
@@ -109,6 +116,50 @@ func TestRoundsWaitForEnoughEvents(t *testing.T) {
 	}
 	if strings.Contains(log.String(), "level=ERROR") {
 		t.Errorf("the log: %s", log)
+	}
+}
+
+// An erasure is a reason for a training of its own, once: no version that comes later knows the visitor.
+func TestRoundsTrainForAnErasureAlone(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	all := []string{putBatch(t, dir, 0, 50)}
+	erase := func(visitor string) {
+		if _, err := erasure.Add(dir, erasure.List{visitor: 1}); err != nil {
+			t.Error(err)
+		}
+	}
+	erase("a")
+	left := []string{"b", "c"} // who ask to be erased during the first training and the second
+	at, _, log := play(t, Schedule{Every: time.Minute, MinNewEvents: 40}, dir, 10*time.Minute, func(n int) error {
+		erased, err := erasure.Read(dir) // as a training does, before anything else
+		if n <= len(left) {
+			erase(left[n-1])
+		}
+		if n == 2 {
+			return errors.New("a bad day")
+		}
+		putVersionWithout(t, dir, fmt.Sprintf("2026010%dT000000Z-aaaaaa", n), len(erased), all...)
+		return err
+	})
+	if want := []time.Duration{0, time.Minute, 2 * time.Minute}; !slices.Equal(at, want) {
+		t.Errorf("trained at %v, want %v", at, want)
+	}
+	if !strings.Contains(log.String(), "newly_erased_visitors=2") {
+		t.Errorf("the log: %s", log)
+	}
+}
+
+func TestAnErasureBeforeTheFirstVersionIsNoReason(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	putBatch(t, dir, 0, 39)
+	if _, err := erasure.Add(dir, erasure.List{"a": 1}); err != nil {
+		t.Fatal(err)
+	}
+	at, _, _ := play(t, Schedule{Every: time.Minute, MinNewEvents: 40}, dir, 3*time.Minute, func(int) error { return nil })
+	if len(at) != 0 {
+		t.Errorf("trained at %v, without a version that the visitor could be in and with too few events", at)
 	}
 }
 
