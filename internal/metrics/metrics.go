@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"regexp"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -34,7 +35,7 @@ type Server struct {
 // which /healthz answers with 200 or 503.
 func Serve(addr string, samples func() []Sample, healthy func() error) (*Server, error) {
 	registry := prometheus.NewRegistry()
-	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), collector(samples))
+	registry.MustRegister(append(Process(), collector(samples))...)
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
@@ -51,6 +52,13 @@ func Serve(addr string, samples func() []Sample, healthy func() error) (*Server,
 	s := &Server{Addr: l.Addr().String(), http: &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, WriteTimeout: 10 * time.Second}}
 	go func() { _ = s.http.Serve(l) }() // it ends with Close, or with a listener that nobody can use any more
 	return s, nil
+}
+
+// Process collects what every program tells of itself: the system's figures and Go's, with the memory that the last garbage collection
+// has left, in which a leak shows first.
+func Process() []prometheus.Collector {
+	live := collectors.GoRuntimeMetricsRule{Matcher: regexp.MustCompile("^/gc/heap/live:bytes$")}
+	return []prometheus.Collector{collectors.NewGoCollector(collectors.WithGoCollectorRuntimeMetrics(live)), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{})}
 }
 
 // Close ends the server after the answers that are under way.

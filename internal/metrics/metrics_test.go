@@ -36,7 +36,7 @@ func TestServe(t *testing.T) {
 		return res.StatusCode, string(body)
 	}
 	code, body := get("/metrics")
-	for _, line := range []string{"# TYPE cartwheel_test_total counter\ncartwheel_test_total 3\n", "# TYPE cartwheel_lag gauge\ncartwheel_lag{partition=\"2\"} 7\n", "process_resident_memory_bytes"} {
+	for _, line := range []string{"# TYPE cartwheel_test_total counter\ncartwheel_test_total 3\n", "# TYPE cartwheel_lag gauge\ncartwheel_lag{partition=\"2\"} 7\n", "process_resident_memory_bytes", "go_gc_heap_live_bytes"} {
 		if code != 200 || !strings.Contains(body, line) {
 			t.Errorf("code %d, %q is not in %s", code, line, body)
 		}

@@ -7,8 +7,9 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	prom "cartwheel/internal/metrics"
 )
 
 // metrics are what Prometheus scrapes.
@@ -46,8 +47,7 @@ func newMetrics() *metrics {
 			Help: "Files of the catalogue that were wrong and were refused."}),
 		refused: prometheus.NewCounter(prometheus.CounterOpts{Name: "cartwheel_model_refused_total", Help: "Champions that were not sound and were refused."}),
 	}
-	m.registry.MustRegister(m.requests, m.latency, m.version, m.visitors, m.items, m.seconds, m.loads, m.refused, m.rulesRefused,
-		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	m.registry.MustRegister(append(prom.Process(), m.requests, m.latency, m.version, m.visitors, m.items, m.seconds, m.loads, m.refused, m.rulesRefused)...)
 	return m
 }
 
