@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"cartwheel/scripts/internal/figure"
 	"cartwheel/scripts/internal/page"
 )
 
@@ -59,6 +60,9 @@ func (b *bench) serve() (*page.Page, error) {
 rank %d, made like one that was trained on RetailRocket's events. 10 items are asked for. 8 connections, each of which waits for its answer, %s for each figure; the fixed
 answer is measured in every round, and "of the fixed" compares with that of the same round.`, len(b.shop.spec.Visitors), len(b.shop.spec.Items), rank, b.span))
 	p.Table(append(append(compared, open...), rate))
+	if err := rates(p, "serve", compared); err != nil {
+		return nil, err
+	}
 
 	search, err := b.search()
 	if err != nil {
@@ -113,6 +117,18 @@ func (b *bench) compare(api *process, usual []request, questions []asked) (rows 
 		}
 	}
 	return rows, nil
+}
+
+// rates draws what compare measured: the rates, the fixed answer's in grey.
+func rates(p *page.Page, name string, compared []page.Row) error {
+	var bars []figure.Bar
+	for i, row := range compared {
+		if what, ok := strings.CutSuffix(row.Name, ", requests/s"); ok {
+			bars = append(bars, figure.Bar{Name: what, Values: row.Values, Beside: i == 0})
+		}
+	}
+	svg, err := figure.Bars("8 connections, median and range", "requests/s", bars)
+	return p.Figure(name, "Requests a second by kind of question, beside a fixed answer", svg, err)
 }
 
 // open measures an open loop.

@@ -47,6 +47,9 @@ func (b *bench) sessions() (*page.Page, error) {
 rank %d, made like one that was trained on RetailRocket's events, its blend of sessions too. 10 items are asked for. 8 connections, each of which waits for its answer, %s for each figure;
 "of the fixed" compares with the fixed answer of the same round. "In process" is without HTTP, on one goroutine.`, len(b.shop.spec.Visitors), len(b.shop.spec.Items), rank, b.span))
 	p.Table(append(append([]page.Row{kernel}, compared...), open...))
+	if err := rates(p, "sessions", compared); err != nil {
+		return nil, err
+	}
 
 	live, err := b.live(data, short)
 	if err != nil {

@@ -13,14 +13,13 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
-	"runtime"
-	"slices"
 	"strings"
 	"syscall"
-	"time"
 
 	"cartwheel/internal/kafka"
+	"cartwheel/scripts/internal/figure"
 	"cartwheel/scripts/internal/machine"
+	"cartwheel/scripts/internal/page"
 )
 
 const partitions = 6
@@ -35,6 +34,7 @@ type bench struct {
 	bin     string
 	file    string
 	events  int
+	load    float64 // of the machine, before anything began
 	log     io.Writer
 }
 
@@ -53,7 +53,7 @@ func main() {
 }
 
 func run(ctx context.Context, events, rounds int, out string) error {
-	b := &bench{ctx: ctx, servers: os.Getenv("KAFKA_BOOTSTRAP_SERVERS"), events: events, log: os.Stderr}
+	b := &bench{ctx: ctx, servers: os.Getenv("KAFKA_BOOTSTRAP_SERVERS"), events: events, load: machine.Load(), log: os.Stderr}
 	if b.servers == "" {
 		return fmt.Errorf("KAFKA_BOOTSTRAP_SERVERS is not set: make bench-ingest starts a broker and sets it")
 	}
@@ -81,12 +81,11 @@ func run(ctx context.Context, events, rounds int, out string) error {
 		}
 		all, size = append(all, r), recordSize
 	}
-	page := b.page(all, size)
-	if err := os.MkdirAll(filepath.Dir(out), 0o755); err != nil {
+	p, err := b.page(all, size)
+	if err != nil {
 		return err
 	}
-	fmt.Println(page)
-	return os.WriteFile(out, []byte(page), 0o644)
+	return p.Save(out)
 }
 
 // prepare builds the programs and generates the file.
@@ -125,42 +124,37 @@ func kafkaLibs() (string, error) {
 	return filepath.Join(found[len(found)-1], "*"), nil
 }
 
-// page is the result as Markdown.
-func (b *bench) page(rounds []round, size int) string {
-	var s strings.Builder
-	fmt.Fprintf(&s, "# Ingestion, measured\n\nWritten by `make bench-ingest` on %s: %d events in a generated file, %d partitions, acks=all, one broker (Kafka %s)\n",
-		time.Now().UTC().Format("2006-01-02"), b.events, partitions, strings.TrimPrefix(filepath.Base(filepath.Dir(filepath.Dir(b.libs))), "kafka-"))
-	fmt.Fprintf(&s, "that shares the machine's %d cores (%s, %s) with what is measured. Kafka's own tools run right after ours, on a topic with the same settings and\nwith records of the same size (%d bytes: key, value and headers); ", runtime.NumCPU(), machine.CPU(), machine.Memory(), size)
-	fmt.Fprintf(&s, "they neither parse nor write files. Their batch size and linger time are raised (512 KiB, 10 ms), for the defaults would make them slow.\n")
-	fmt.Fprintf(&s, "Rates are events per second of wall-clock time, of ours from the start of the process; the consumer's\nup to the last full file, for a file that is not full waits for more.\n\n")
-	fmt.Fprintf(&s, "| | %s median |\n|---|%s---|\n", headings(len(rounds)), strings.Repeat("---|", len(rounds)))
-	row := func(name string, f func(round) float64, format string) {
-		values := make([]float64, len(rounds))
-		cells := ""
-		for i, r := range rounds {
-			values[i] = f(r)
-			cells += fmt.Sprintf(" "+format+" |", values[i])
+// page is the result.
+func (b *bench) page(rounds []round, size int) (*page.Page, error) {
+	p := page.New("Ingestion, measured", "make bench-ingest", b.load)
+	p.Section("File to topic to files", fmt.Sprintf(`%d events in a generated file, %d partitions, acks=all, one broker (Kafka %s) that shares the machine with what is measured. Kafka's own tools run right after
+ours, on a topic with the same settings and with records of the same size (%d bytes: key, value and headers); they neither parse nor write files. Their batch size and
+linger time are raised (512 KiB, 10 ms), for the defaults would make them slow. Rates are events per second of wall-clock time, of ours from the start of the process;
+the consumer's up to the last full file, for a file that is not full waits for more.`,
+		b.events, partitions, strings.TrimPrefix(filepath.Base(filepath.Dir(filepath.Dir(b.libs))), "kafka-"), size))
+	row := func(name, format string, of func(round) float64) page.Row {
+		r := page.Row{Name: name, Format: format}
+		for _, one := range rounds {
+			r.Values = append(r.Values, of(one))
 		}
-		slices.Sort(values)
-		fmt.Fprintf(&s, "| %s |%s "+format+" |\n", name, cells, values[len(values)/2])
+		return r
 	}
-	row("load of the machine before the round (1 min)", func(r round) float64 { return r.load }, "%.1f")
-	row("producer: CSV file to acknowledged, events/s", func(r round) float64 { return r.produced.rate() }, "%.0f")
-	row("ProducerPerformance, records/s", func(r round) float64 { return r.producerPerf }, "%.0f")
-	row("producer, processor seconds", func(r round) float64 { return r.produced.cpu }, "%.1f")
-	row("producer, memory at its peak, MB", func(r round) float64 { return r.produced.mb }, "%.0f")
-	row("consumer: topic to synced batch files, events/s", func(r round) float64 { return r.consumed.rate() }, "%.0f")
-	row("ConsumerPerformance, records/s", func(r round) float64 { return r.consumerPerf }, "%.0f")
-	row("consumer, processor seconds", func(r round) float64 { return r.consumed.cpu }, "%.1f")
-	row("consumer, memory at its peak, MB", func(r round) float64 { return r.consumed.mb }, "%.0f")
-	row("file to files, both at once, seconds", func(r round) float64 { return r.both.seconds }, "%.1f")
-	return s.String()
-}
-
-func headings(n int) string {
-	s := ""
-	for i := range n {
-		s += fmt.Sprintf("round %d | ", i+1)
-	}
-	return s
+	produced := row("producer: CSV file to acknowledged, events/s", "%.0f", func(r round) float64 { return r.produced.rate() })
+	producerPerf := row("ProducerPerformance, records/s", "%.0f", func(r round) float64 { return r.producerPerf })
+	consumed := row("consumer: topic to synced batch files, events/s", "%.0f", func(r round) float64 { return r.consumed.rate() })
+	consumerPerf := row("ConsumerPerformance, records/s", "%.0f", func(r round) float64 { return r.consumerPerf })
+	p.Table([]page.Row{
+		row("load of the machine before the round (1 min)", "%.1f", func(r round) float64 { return r.load }),
+		produced, producerPerf,
+		row("producer, processor seconds", "%.1f", func(r round) float64 { return r.produced.cpu }),
+		row("producer, memory at its peak, MB", "%.0f", func(r round) float64 { return r.produced.mb }),
+		consumed, consumerPerf,
+		row("consumer, processor seconds", "%.1f", func(r round) float64 { return r.consumed.cpu }),
+		row("consumer, memory at its peak, MB", "%.0f", func(r round) float64 { return r.consumed.mb }),
+		row("file to files, both at once, seconds", "%.1f", func(r round) float64 { return r.both.seconds }),
+	})
+	svg, err := figure.Bars("Ingestion, median and range", "events/s", []figure.Bar{
+		{Name: "producer", Values: produced.Values}, {Name: "ProducerPerformance", Values: producerPerf.Values, Beside: true},
+		{Name: "consumer", Values: consumed.Values}, {Name: "ConsumerPerformance", Values: consumerPerf.Values, Beside: true}})
+	return p, p.Figure("ingest", "Events a second of producer and consumer, beside Kafka's own tools", svg, err)
 }

@@ -84,7 +84,7 @@ func run(ctx context.Context, sizes []int, rounds, pairs int, out string) (err e
 	if err := b.command("go", "build", "-o", b.dir+"/", "./sparkjobs/train").Run(); err != nil {
 		return fmt.Errorf("building: %w", err)
 	}
-	p := &page{load: machine.Load()}
+	load, r := machine.Load(), &result{}
 	// The smallest first, and once more than is told, so that what is told is of a warm cluster.
 	for i := range rounds + 1 {
 		t, err := b.training(sizes[0])
@@ -92,7 +92,7 @@ func run(ctx context.Context, sizes []int, rounds, pairs int, out string) (err e
 			return err
 		}
 		if i > 0 {
-			p.small = append(p.small, t)
+			r.small = append(r.small, t)
 		}
 	}
 	for _, n := range sizes[1:] {
@@ -100,19 +100,18 @@ func run(ctx context.Context, sizes []int, rounds, pairs int, out string) (err e
 		if err != nil {
 			return err
 		}
-		p.larger = append(p.larger, t)
+		r.larger = append(r.larger, t)
 	}
 	if b.python != "" {
-		if p.pairs, p.ratings, err = b.fits(pairs, b.dataDir(sizes[len(sizes)-1])); err != nil {
+		if r.pairs, r.ratings, err = b.fits(pairs, b.dataDir(sizes[len(sizes)-1])); err != nil {
 			return err
 		}
 	}
-	text := p.String()
-	fmt.Println(text)
-	if err := os.MkdirAll(filepath.Dir(out), 0o755); err != nil {
+	p, err := r.page(load)
+	if err != nil {
 		return err
 	}
-	return os.WriteFile(out, []byte(text), 0o644)
+	return p.Save(out)
 }
 
 // training is one training, from batch files to a version.

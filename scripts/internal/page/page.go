@@ -1,4 +1,4 @@
-// Package page writes what a benchmark measured as Markdown: on which machine, by which command, and in every round. A figure of one
+// Package page writes what a benchmark measured as Markdown, with figures beside it: on which machine, by which command, and in every round. A figure of one
 // round says little on a machine that others use; so each stands with its median and its range.
 package page
 
@@ -15,11 +15,14 @@ import (
 )
 
 // Page is a page in the making.
-type Page struct{ strings.Builder }
+type Page struct {
+	strings.Builder
+	figures map[string][]byte // SVG by file name
+}
 
 // New begins a page. The load is the machine's before anything began.
 func New(title, command string, load float64) *Page {
-	p := &Page{}
+	p := &Page{figures: map[string][]byte{}}
 	fmt.Fprintf(p, "# %s\n\nWritten by `%s` on %s, on %d cores (%s, %s) with a load of %.1f before it began.\n", title, command,
 		time.Now().UTC().Format("2006-01-02"), runtime.NumCPU(), machine.CPU(), machine.Memory(), load)
 	return p
@@ -53,11 +56,27 @@ func Median(values []float64) float64 {
 	return (sorted[len(sorted)/2] + sorted[(len(sorted)-1)/2]) / 2
 }
 
-// Save prints the page and puts it into a file.
+// Figure shows a drawing, which Save puts beside the page under a name that must not be that of another page's. It takes what package
+// figure returns.
+func (p *Page) Figure(name, words string, svg []byte, err error) error {
+	if err != nil {
+		return fmt.Errorf("drawing %s: %w", name, err)
+	}
+	p.figures[name+".svg"] = svg
+	fmt.Fprintf(p, "\n![%s](%s.svg)\n", words, name)
+	return nil
+}
+
+// Save prints the page and puts it into a file, and its figures beside it.
 func (p *Page) Save(path string) error {
 	fmt.Print(p.String())
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return err
+	}
+	for name, svg := range p.figures {
+		if err := os.WriteFile(filepath.Join(filepath.Dir(path), name), svg, 0o644); err != nil {
+			return err
+		}
 	}
 	return os.WriteFile(path, []byte(p.String()), 0o644)
 }
