@@ -7,7 +7,7 @@ MAKEFLAGS += --no-print-directory
 
 PROGRAMS := ./producer ./consumer ./api ./sparkjobs/train ./sparkjobs/models ./sparkjobs/tune ./scripts/generate ./scripts/dlq ./scripts/erase ./scripts/doctor ./scripts/backup ./scripts/restore
 
-.PHONY: help setup up down status doctor demo test test-unit test-integration test-browser test-faults bench-ingest bench-train bench-serve bench-sessions bench soak lint fmt build sbom readme-check compose-check clean
+.PHONY: help setup up down status doctor demo test test-unit test-integration test-browser test-faults bench-ingest bench-train bench-serve bench-sessions bench bench-report soak lint fmt build sbom readme-check compose-check clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -65,7 +65,10 @@ bench-serve: ## The API beside a fixed answer, the search, the loading of a larg
 bench-sessions: ## Sessions and the live history beside a fixed answer; writes docs/benchmarks/sessions.md
 	scripts/bench-api/run
 
-bench: bench-ingest bench-serve bench-sessions bench-train ## All of these, one after the other
+bench: bench-ingest bench-serve bench-sessions bench-train bench-report ## All of these, one after the other, joined into one report
+
+bench-report: ## Join what the benchmarks have written: docs/benchmarks/<date>-<machine>.md, and the table in README.md; measures nothing
+	go run ./scripts/bench-report
 
 soak: ## The whole system for 30 minutes, with a broker and a Connect restart; writes docs/benchmarks/soak.md (SOAK="--minutes 3" is shorter)
 	go run ./scripts/soak $(SOAK)
