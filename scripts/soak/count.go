@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -46,7 +45,7 @@ func (s *soak) count(r *requests) (*found, error) {
 			replayed++
 		}
 	}
-	f.lost = historyEvents + s.events - replayed // rows that never came into the topic
+	f.lost = (1+returns)*shopEvents - replayed // rows that never came into the topic
 	for id := range r.ids {
 		if !topicIDs[id] {
 			f.lost++
@@ -92,31 +91,4 @@ func (s *soak) count(r *requests) (*found, error) {
 	versions, err := filepath.Glob(filepath.Join(s.data, "models", "*", "manifest.json"))
 	f.versions = len(versions)
 	return f, err
-}
-
-// speed is how much faster than life the replay must be to last for most of the run.
-func (s *soak) speed() (float64, error) {
-	f, err := os.Open(s.file("replay"))
-	if err != nil {
-		return 0, err
-	}
-	defer f.Close()
-	data, err := io.ReadAll(f)
-	if err != nil {
-		return 0, err
-	}
-	lines := bytes.Split(bytes.TrimSuffix(data, []byte("\n")), []byte("\n"))
-	layout, err := event.ParseHeader(lines[0])
-	if err != nil {
-		return 0, err
-	}
-	first, latest := int64(0), int64(0)
-	for _, line := range lines[1:] {
-		at, _ := layout.ParseTimestamp(line)
-		if first == 0 {
-			first = at
-		}
-		latest = max(latest, at)
-	}
-	return float64(latest-first) / (0.85 * s.minutes * 60_000), nil
 }

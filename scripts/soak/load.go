@@ -35,9 +35,9 @@ type loader struct {
 	got      requests
 }
 
-func (s *soak) load(api string) *loader {
+func (s *soak) startLoad(api string) *loader {
 	ctx, cancel := context.WithCancel(s.ctx)
-	l := &loader{soak: s, api: api, stopping: cancel, client: &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: 64}}}
+	l := &loader{soak: s, api: api, stopping: cancel, client: &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: 64, IdleConnTimeout: 10 * time.Second}}}
 	l.got.ids, l.got.resent = map[string]bool{}, map[string]bool{}
 	l.done.Go(func() {
 		tick := time.NewTicker(time.Second / time.Duration(s.rate))
@@ -70,6 +70,9 @@ func (l *loader) end(ctx context.Context) (*requests, error) {
 	return &l.got, nil
 }
 
+// posters are visitors who view ten items each, over and over: so few that what is kept of them has soon come to its bound.
+const posters = 100
+
 // read asks one of the questions that a shop's pages ask.
 func (l *loader) read(n int) {
 	visitor := rand.IntN(40_000)
@@ -83,7 +86,7 @@ func (l *loader) read(n int) {
 	case 3:
 		path = "/v1/items/popular?limit=10"
 	default:
-		path = fmt.Sprintf("/v1/visitors/soak-%d/recommendations?limit=10", n%500)
+		path = fmt.Sprintf("/v1/visitors/soak-%d/recommendations?limit=10", n%posters)
 	}
 	begun := time.Now()
 	status, said, err := l.send(l.soak.ctx, method, path, body)
@@ -102,7 +105,8 @@ func (l *loader) read(n int) {
 
 // post sends an event until it is accepted, under the same id, as a client should.
 func (l *loader) post(id string, n int) {
-	body := fmt.Sprintf(`{"visitorid":"soak-%d","event":"view","itemid":"%d","eventid":"%s"}`, n%500, rand.IntN(5_000), id)
+	visitor := n / 10 % posters
+	body := fmt.Sprintf(`{"visitorid":"soak-%d","event":"view","itemid":"%d","timestamp":%d,"eventid":"%s"}`, visitor, visitor*10+rand.IntN(10), l.soak.now(), id)
 	for try := 0; ; try++ {
 		status, _, err := l.send(l.soak.ctx, http.MethodPost, "/v1/events", body)
 		l.mu.Lock()

@@ -1,11 +1,12 @@
 // Command soak runs the whole system for a while, as a shop would: events are replayed and posted, the consumer writes, trainings follow
 // one another, the API answers; in between the broker and Spark Connect are restarted. It looks whether memory and goroutines stay flat,
-// whether every event is in exactly one batch file, and whether any read request failed; and writes a page with a plot.
+// whether every event is in exactly one batch file, and whether any read request failed; and writes a page with a figure.
 //
 // It brings a Kafka and a Spark of its own up, and takes them down whatever happens. It ends with 1 if something did not hold.
 package main
 
 import (
+	"cmp"
 	"context"
 	"flag"
 	"fmt"
@@ -17,49 +18,39 @@ import (
 	"time"
 
 	"cartwheel/internal/kafka"
+	"cartwheel/scripts/internal/figure"
+	"cartwheel/scripts/internal/machine"
 )
 
-const (
-	topic         = "retail.events.v1"
-	historyEvents = 60_000
-	trainEvery    = 20 * time.Second
-)
+const topic = "retail.events.v1"
 
 // soak is one run.
 type soak struct {
 	ctx     context.Context
 	minutes float64
 	rate    int // requests a second
-	events  int // replayed
 	base    int // first port
 	root    string
 	dir     string // of everything that the run makes
 	data    string
 	log     *os.File
+	load    float64 // of the machine, before anything began
+	shop    shop
 	start   time.Time
-	marks   []mark // what happened, when
-}
-
-// mark is a moment that the plot shows.
-type mark struct {
-	at   time.Duration
-	what string
+	marks   []figure.Mark // the faults, in minutes after the start
+	wrong   []string      // what did not go as it should, in words
 }
 
 func main() {
-	s := &soak{log: os.Stderr}
+	s := &soak{log: os.Stderr, load: machine.Load()}
 	flag.Float64Var(&s.minutes, "minutes", 30, "how long everything runs")
 	flag.IntVar(&s.rate, "rate", 200, "`requests` a second, a tenth of them posted events")
-	flag.IntVar(&s.events, "events", 0, "`number` of events that are replayed (default 10,000 a minute)")
-	flag.IntVar(&s.base, "port-base", 19200, "first of the eleven `ports` that it uses")
-	out := flag.String("out", "docs/benchmarks/soak.md", "`file` to write; the plot goes beside it")
+	flag.IntVar(&s.base, "port-base", 19200, "first of the twelve `ports` that it uses")
+	out := flag.String("out", "docs/benchmarks/soak.md", "`file` to write; the figure goes beside it")
 	flag.Parse()
-	if flag.NArg() > 0 || s.minutes < 1 || s.rate < 1 || s.events < 0 {
-		fmt.Fprintln(os.Stderr, "soak: --minutes, --rate and --events must be 1 or more, and there are no other arguments")
+	if flag.NArg() > 0 || s.minutes < 1 || s.rate < 1 {
+		fmt.Fprintln(os.Stderr, "soak: --minutes and --rate must be 1 or more, and there are no other arguments")
 		os.Exit(2)
-	}
-	if s.events == 0 {
-		s.events = int(10_000 * s.minutes)
 	}
 	ctx, release := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	s.ctx = ctx
@@ -93,9 +84,9 @@ func (s *soak) run(out string) (ok bool, err error) {
 	}
 	s.start = time.Now()
 	samples := programs.watch(s.ctx)
-	load := s.load(programs.api())
+	load := s.startLoad(programs.api())
 	s.tell("everything runs")
-	if err := s.faults(programs); err != nil {
+	if err := s.faults(); err != nil {
 		return false, err
 	}
 	if err := s.until(1); err != nil {
@@ -128,36 +119,44 @@ func (s *soak) until(share float64) error {
 	}
 }
 
-// faults restarts the broker and Spark Connect.
-func (s *soak) faults(p *programs) error {
-	if err := s.until(0.45); err != nil {
+// faults restarts the broker and Spark Connect, where the middle third of the run ends and the last one begins: so that what a restart
+// leaves behind shows in the last third.
+func (s *soak) faults() error {
+	if err := s.until(0.6); err != nil {
 		return err
 	}
-	s.mark("broker down")
+	s.mark("broker away")
 	if err := s.runtime(s.ctx, "down", "kafka"); err != nil {
 		return err
 	}
 	if err := s.runtime(s.ctx, "up", "kafka"); err != nil {
 		return err
 	}
-	s.mark("broker up")
-	if err := s.until(0.65); err != nil {
+	s.mark("")
+	if err := s.until(0.68); err != nil {
 		return err
 	}
-	s.mark("Connect down")
+	s.mark("Connect away")
 	if err := s.stopRecorded("spark-connect"); err != nil {
 		return err
 	}
 	if err := s.runtime(s.ctx, "up", "spark"); err != nil {
 		return err
 	}
-	s.mark("Connect up")
-	return p.alive()
+	s.mark("")
+	return nil
 }
 
+// mark keeps that something went away, or with no words that it is back.
 func (s *soak) mark(what string) {
-	s.marks = append(s.marks, mark{time.Since(s.start), what})
-	s.tell("%s", what)
+	s.marks = append(s.marks, figure.Mark{At: time.Since(s.start).Minutes(), Name: what})
+	s.tell("%s", cmp.Or(what, "back"))
+}
+
+// fail keeps what did not go as it should, for the page.
+func (s *soak) fail(format string, args ...any) {
+	s.wrong = append(s.wrong, fmt.Sprintf(format, args...))
+	s.tell(format, args...)
 }
 
 func (s *soak) tell(format string, args ...any) {

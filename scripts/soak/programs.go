@@ -77,42 +77,51 @@ func (s *soak) wait(most time.Duration, what string, holds func() bool) error {
 }
 
 // prepare builds the programs, brings the runtime up, and leaves a champion that was trained on the first batch files.
-func (s *soak) prepare() (*programs, error) {
-	steps := []struct {
-		name string
-		args []string
-	}{
-		{"go", []string{"build", "-o", filepath.Join(s.dir, "bin") + "/", "./producer", "./consumer", "./api", "./sparkjobs/train", "./scripts/generate"}},
-		{"scripts/runtime", []string{"up"}},
-		{s.bin("generate"), []string{"--events", strconv.Itoa(historyEvents), "--seed", "1", "--out", s.file("history")}},
-		{s.bin("generate"), []string{"--events", strconv.Itoa(s.events), "--seed", "2", "--out", s.file("replay")}},
-		{s.bin("producer"), []string{"--file", s.file("history")}},
-		{s.bin("consumer"), []string{"--idle-timeout", "3s"}},
-		{s.bin("train"), nil},
+func (s *soak) prepare() (_ *programs, err error) {
+	if err := s.steps([][]string{
+		{"go", "build", "-o", filepath.Join(s.dir, "bin") + "/", "./producer", "./consumer", "./api", "./sparkjobs/train", "./scripts/generate"},
+		{"scripts/runtime", "up"},
+		{s.bin("generate"), "--events", strconv.Itoa(shopEvents), "--out", s.file("generated")},
+	}); err != nil {
+		return nil, err
 	}
-	for _, step := range steps {
-		s.tell("%s %s", filepath.Base(step.name), strings.Join(step.args, " "))
-		if err := s.command(s.ctx, step.name, step.args...).Run(); err != nil {
-			return nil, fmt.Errorf("%s: %w", step.name, err)
-		}
+	if s.shop, err = s.makeShop(); err != nil {
+		return nil, err
 	}
-	speed, err := s.speed()
-	if err != nil {
+	if err := s.steps([][]string{{s.bin("producer"), "--file", s.file("history")}, {s.bin("consumer"), "--idle-timeout", "3s"}, {s.bin("train"), "--force"}}); err != nil {
 		return nil, err
 	}
 	return &programs{soak: s, list: []*program{
-		{name: "api", metrics: s.port(8), args: []string{"--addr", s.port(8)}},
-		{name: "consumer", metrics: s.port(9), args: []string{"--follow", "--flush-interval", "5s", "--metrics-addr", s.port(9)}},
-		{name: "train", metrics: s.port(10), args: []string{"--every", trainEvery.String(), "--min-new-events", "5000", "--metrics-addr", s.port(10)}},
-		{name: "producer", args: []string{"--file", s.file("replay"), "--speed", strconv.FormatFloat(speed, 'f', 0, 64)}},
+		{name: "api", metrics: s.port(8), args: []string{"--addr", s.port(8), "--live-visitors", strconv.Itoa(liveVisitors)}},
+		{name: "consumer", metrics: s.port(9), args: []string{"--follow", "--metrics-addr", s.port(9)}},
+		{name: "train", metrics: s.port(10), args: []string{"--every", s.trainEvery().String(), "--force", "--min-new-events", "5000", "--metrics-addr", s.port(10)}},
+		{name: "producer", metrics: s.port(11), args: []string{"--file", s.file("replay"), "--speed", strconv.FormatFloat(s.speed(), 'f', 0, 64), "--metrics-addr", s.port(11)}},
 	}}, nil
 }
+
+// steps runs commands, one after the other.
+func (s *soak) steps(list [][]string) error {
+	for _, step := range list {
+		s.tell("%s %s", filepath.Base(step[0]), strings.Join(step[1:], " "))
+		if err := s.command(s.ctx, step[0], step[1:]...).Run(); err != nil {
+			return fmt.Errorf("%s: %w", step[0], err)
+		}
+	}
+	return nil
+}
+
+// liveVisitors bounds the API's live history, so that the shop's visitors fill it at once.
+const liveVisitors = 5_000
+
+// trainEvery is the pause between trainings. On two cores a training of this shop takes about two minutes beside the load, so that in a
+// run of 30 minutes there is one about every five.
+func (s *soak) trainEvery() time.Duration { return time.Duration(s.minutes*6) * time.Second }
 
 func (s *soak) file(name string) string { return filepath.Join(s.dir, "raw", name, "events.csv") }
 
 func (p *programs) api() string { return "http://" + p.list[0].metrics }
 
-// begin starts the programs, each with a log of its own, and waits until those that run on answer.
+// begin starts the programs, each with a log of its own, and waits until they answer.
 func (p *programs) begin() error {
 	for _, one := range p.list {
 		log, err := os.Create(filepath.Join(p.soak.dir, one.name+".log"))
@@ -129,60 +138,51 @@ func (p *programs) begin() error {
 		}
 		go func() { one.failed = one.cmd.Wait(); close(one.ended) }()
 	}
-	return p.soak.wait(2*time.Minute, "the API is ready, and the others serve their metrics", func() bool {
+	return p.soak.wait(2*time.Minute, "the API is ready, and all serve their metrics", func() bool {
 		ready := ask(p.soak.ctx, p.api()+"/readyz")
-		for _, one := range p.list[:3] {
+		for _, one := range p.list {
 			ready = ready && ask(p.soak.ctx, "http://"+one.metrics+"/metrics")
 		}
 		return ready
 	})
 }
 
-// alive says which program has ended that should not have.
-func (p *programs) alive() error {
-	for _, one := range p.list[:3] {
-		select {
-		case <-one.ended:
-			return fmt.Errorf("%s has ended (%v); its log is %s", one.name, one.failed, filepath.Join(p.soak.dir, one.name+".log"))
-		default:
-		}
-	}
-	return nil
-}
-
-// end waits until the producer is done and the consumer has read everything, and stops the rest. Each must end with 0.
+// end waits until the producer is done and the consumer has read everything, and stops the rest. What has ended before, or does not end
+// with 0, is told on the page.
 func (p *programs) end(posted int) error {
-	if err := p.alive(); err != nil {
-		return err
-	}
-	producer := p.list[3]
-	p.soak.tell("waiting for the end of the replay")
+	s, producer := p.soak, p.list[3]
+	s.tell("waiting for the end of the replay")
 	select {
 	case <-producer.ended:
 	case <-time.After(5 * time.Minute):
-		return errors.New("the producer does not end")
-	case <-p.soak.ctx.Done():
-		return context.Cause(p.soak.ctx)
+		s.fail("the producer had not ended five minutes after the run")
+		_ = producer.cmd.Process.Signal(syscall.SIGTERM)
+	case <-s.ctx.Done():
+		return context.Cause(s.ctx)
 	}
-	want := float64(p.soak.events + posted)
-	err := p.soak.wait(2*time.Minute, fmt.Sprintf("the consumer has published %.0f events", want), func() bool {
-		figures, err := scrape(p.soak.ctx, p.list[1].metrics)
+	want := float64(returns*shopEvents + posted)
+	if err := s.wait(2*time.Minute, fmt.Sprintf("the consumer has published %.0f events", want), func() bool {
+		figures, err := scrape(s.ctx, p.list[1].metrics)
 		return err == nil && figures["cartwheel_consumer_events_published_total"] >= want
-	})
-	if err != nil {
-		p.soak.tell("%v", err) // the count of what is in the files says how many are lost
+	}); err != nil {
+		s.tell("%v", err) // the count of what is in the files says how many are lost
 	}
 	for _, one := range p.list[:3] {
-		_ = one.cmd.Process.Signal(syscall.SIGTERM)
+		select {
+		case <-one.ended:
+			s.fail("%s had ended before it was told to", one.name)
+		default:
+			_ = one.cmd.Process.Signal(syscall.SIGTERM)
+		}
 	}
 	for _, one := range p.list {
 		select {
 		case <-one.ended:
+			if one.failed != nil {
+				s.fail("%s ended with %v", one.name, one.failed)
+			}
 		case <-time.After(2 * time.Minute):
-			return fmt.Errorf("%s does not end", one.name)
-		}
-		if one.failed != nil {
-			return fmt.Errorf("%s ended with %w; its log is %s", one.name, one.failed, filepath.Join(p.soak.dir, one.name+".log"))
+			s.fail("%s did not end within two minutes when it was told to", one.name)
 		}
 	}
 	return nil

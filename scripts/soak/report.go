@@ -4,14 +4,12 @@ import (
 	"fmt"
 	"maps"
 	"math"
-	"os"
-	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 	"time"
 
-	"cartwheel/scripts/internal/machine"
+	"cartwheel/scripts/internal/figure"
+	"cartwheel/scripts/internal/page"
 )
 
 // report is what a run has shown.
@@ -22,93 +20,140 @@ type report struct {
 	found    *found
 }
 
-// flatWithin is by how much the last third of a run may differ from the middle one. The first third is warm-up.
-const flatWithin = 0.05
+// What counts as flat: the last third of a run beside the middle one; the first is warm-up. Each is taken at its lower quartile, which is
+// what remains between bursts (a version that is loaded beside the one before, a training under way): a leak lifts that, too. What
+// falls is no leak. In a small program a few buffers more or less are some per cent, so memory may grow by growsBy, too.
+const (
+	flatWithin = 0.05
+	growsBy    = 1 // MB
+)
 
-// drift compares the median of the last third with that of the middle third.
-func drift(series []sample, of func(sample) float64) (middle, last, change float64) {
-	n := len(series)
-	if n < 6 {
-		return 0, 0, math.NaN()
-	}
-	middle, last = median(series[n/3:2*n/3], of), median(series[2*n/3:], of)
-	return middle, last, last/middle - 1
+// judged is a figure that must be flat.
+type judged struct {
+	title, unit string
+	of          func(sample) float64
+	grace       float64 // growth that says nothing however small the figure is
 }
 
-func median(series []sample, of func(sample) float64) float64 {
-	values := make([]float64, len(series))
-	for i, s := range series {
-		values[i] = of(s)
+var flat = []judged{
+	{"memory after garbage collection", "MB", func(s sample) float64 { return s.heap }, growsBy},
+	{"resident memory", "MB", func(s sample) float64 { return s.resident }, growsBy},
+	{"goroutines", "", func(s sample) float64 { return s.goroutines }, 0},
+}
+
+// thirds compares the last third of a run with the middle one. Without samples, or without the figure, nothing holds.
+func (j judged) thirds(series []sample, minutes float64) (middle, last float64, holds bool) {
+	middle, last = j.level(series, minutes/3, 2*minutes/3), j.level(series, 2*minutes/3, minutes)
+	return middle, last, middle > 0 && last > 0 && last-middle <= max(flatWithin*middle, j.grace)
+}
+
+func (j judged) level(series []sample, from, to float64) float64 {
+	var values []float64
+	for _, s := range series {
+		if s.at >= from && s.at < to {
+			values = append(values, j.of(s))
+		}
+	}
+	if len(values) == 0 {
+		return math.NaN()
 	}
 	slices.Sort(values)
-	return values[len(values)/2]
+	return values[len(values)/4]
 }
 
-func memory(s sample) float64     { return s.memory / 1e6 }
-func goroutines(s sample) float64 { return s.goroutines }
-
-// write writes page and plot, and tells whether everything held.
+// write writes page and figure, and tells whether everything held.
 func (r *report) write(out string) (ok bool, err error) {
-	plotFile := strings.TrimSuffix(out, filepath.Ext(out)) + ".svg"
-	if err := os.MkdirAll(filepath.Dir(out), 0o755); err != nil {
+	p, ok, err := r.page()
+	if err != nil {
 		return false, err
 	}
-	if err := os.WriteFile(plotFile, []byte(plot(r.samples, r.soak.marks, time.Duration(r.soak.minutes*float64(time.Minute)))), 0o644); err != nil {
-		return false, err
-	}
-	text, ok := r.page(filepath.Base(plotFile))
-	fmt.Println(text)
-	return ok, os.WriteFile(out, []byte(text), 0o644)
+	return ok, p.Save(out)
 }
 
-func (r *report) page(plotFile string) (string, bool) {
-	var b strings.Builder
+func (r *report) page() (*page.Page, bool, error) {
 	s, q, f := r.soak, r.requests, r.found
-	ok := true
-	verdict := func(holds bool) string {
-		if !holds {
-			ok = false
-			return "**no**"
+	hold, all := 0, 0
+	p := page.New(fmt.Sprintf("Soak: the whole system for %g minutes", s.minutes), "make soak", s.load)
+	row := func(what, found string, holds bool) {
+		all++
+		if holds {
+			hold++
 		}
-		return "yes"
+		fmt.Fprintf(p, "| %s | %s | %s |\n", what, found, map[bool]string{true: "yes", false: "**no**"}[holds])
 	}
-	fmt.Fprintf(&b, "# Soak: the whole system for %g minutes\n\n", s.minutes)
-	fmt.Fprintf(&b, "`make soak`, %s, on %s (%d cores, %s), %s. Everything ran on this one machine: Kafka, Spark, producer (a file replayed with `--speed`), "+
-		"consumer, `train --every %s`, API, and the load of %d requests a second. %s\n\n", s.start.UTC().Format("2006-01-02 15:04 UTC"), machine.CPU(), runtime.NumCPU(), machine.Memory(),
-		runtime.Version(), trainEvery, s.rate, r.marks())
-	fmt.Fprint(&b, "| what must hold | found | holds |\n|---|---|---|\n")
-	fmt.Fprintf(&b, "| no event is lost | %d of %d events in no batch file | %s |\n", f.lost, historyEvents+s.events+q.accepted, verdict(f.lost == 0))
-	fmt.Fprintf(&b, "| none is repeated, none made up | %d repeated and %d foreign among %d rows of %d files | %s |\n", f.repeated, f.foreign, f.rows, f.files, verdict(f.repeated == 0 && f.foreign == 0))
-	fmt.Fprintf(&b, "| no read request fails | %d of %d | %s |\n", q.failedReads, q.reads, verdict(q.failedReads == 0))
-	fmt.Fprintf(&b, "| trainings go on | %d versions | %s |\n", f.versions, verdict(f.versions >= 2))
+	fmt.Fprintf(p, `Everything ran on this one machine: Kafka, Spark, the producer (a file of %d events with `+"`--speed`"+`), the consumer, `+"`train --every %s`"+`,
+the API, and the load of %d requests a second, a tenth of them posted events. The shop is a bounded one, whose visitors come back to the same items %d times, and
+the live history is bounded to %d visitors, so that memory has a size to be flat at. %s.
+
+| what must hold | found | holds |
+|---|---|---|
+`, returns*shopEvents, s.trainEvery(), s.rate, returns, liveVisitors, r.faults())
+	row("no event is lost", fmt.Sprintf("%d of %d events in no batch file", f.lost, (1+returns)*shopEvents+q.accepted), f.lost == 0)
+	row("none is repeated, none made up", fmt.Sprintf("%d repeated and %d foreign among %d rows of %d files", f.repeated, f.foreign, f.rows, f.files), f.repeated == 0 && f.foreign == 0)
+	row("no read request fails", fmt.Sprintf("%d of %d", q.failedReads, q.reads), q.failedReads == 0)
+	loads := 0.0
+	if list := r.samples["api"]; len(list) > 0 {
+		loads = list[len(list)-1].loads
+	}
+	row("trainings go on, and their versions are served", fmt.Sprintf("%d versions, %.0f loaded by the API", f.versions, loads), f.versions >= 2 && loads >= 2)
+	row("each program runs to the end, and ends with 0", cell(s.wrong), len(s.wrong) == 0)
 	for _, name := range slices.Sorted(maps.Keys(r.samples)) {
-		for _, figure := range []struct {
-			what string
-			of   func(sample) float64
-		}{{"memory, MB", memory}, {"goroutines", goroutines}} {
-			middle, last, change := drift(r.samples[name], figure.of)
-			holds := math.Abs(change) <= flatWithin
-			fmt.Fprintf(&b, "| %s: %s flat after warm-up, within %.0f %% | median %.1f in the middle third, %.1f in the last: %+.1f %% | %s |\n",
-				name, figure.what, 100*flatWithin, middle, last, 100*change, verdict(holds))
+		for _, j := range flat {
+			middle, last, holds := j.thirds(r.samples[name], s.minutes)
+			row(name+": "+j.title, strings.TrimSpace(fmt.Sprintf("%.1f in the middle third, %.1f in the last: %+.1f %% %s", middle, last, 100*(last/middle-1), j.unit)), holds)
 		}
 	}
-	fmt.Fprintf(&b, "\nReads took %s at the median, %s at p99, %s at most. %d events were posted and accepted; %d posts were refused while the broker was away and sent again under the same id, "+
-		"of which %d came into the topic twice (what was not acknowledged may have been written: [delivery.md](../delivery.md)).\n", quantile(q.took, 0.5), quantile(q.took, 0.99), quantile(q.took, 1), q.accepted, q.refusals, f.resent)
+	ok := hold == all
+	row("all of it", fmt.Sprintf("%d of %d", hold, all), ok)
+	fmt.Fprintf(p, `
+Flat is what is not more than %.0f %% (or %d MB) higher in the last third of the run than in the middle one, each at its lower quartile: what remains between
+bursts. The first third is warm-up, and the faults lie between the two that are compared. Memory after garbage collection is
+`+"`go_gc_heap_live_bytes`"+`; resident memory is the system's count, which the Go runtime gives back late.
+
+Reads took %s at the median, %s at p99, %s at most. %d events were posted and accepted; %d posts were refused while the broker was away and sent again under the
+same id, of which %d came into the topic twice (what was not acknowledged may have been written: [delivery.md](../delivery.md)).
+`, 100*flatWithin, growsBy, quantile(q.took, 0.5), quantile(q.took, 0.99), quantile(q.took, 1), q.accepted, q.refusals, f.resent)
 	for _, failure := range q.failures {
-		fmt.Fprintf(&b, "\nA read that failed: `%s`\n", strings.ReplaceAll(failure, "`", "'"))
+		fmt.Fprintf(p, "\nA read that failed: `%s`\n", strings.ReplaceAll(failure, "`", "'"))
 	}
-	fmt.Fprintf(&b, "\n![Memory and goroutines over time](%s)\n\n", plotFile)
-	fmt.Fprintf(&b, "The dashed lines are the faults. Sampled every %s from each program's own `/metrics`. Memory is what the system counts as resident, which the Go runtime gives back late, "+
-		"and the API's follows the size of the versions, which grow as events come.\n", sampleEvery)
-	return b.String(), ok
+	svg, err := r.figure()
+	err = p.Figure("soak", "Memory, goroutines and lag of each program over time, with the faults as dashed lines", svg, err)
+	return p, ok, err
 }
 
-func (r *report) marks() string {
-	var list []string
-	for _, m := range r.soak.marks {
-		list = append(list, fmt.Sprintf("%s after %s", m.what, m.at.Round(time.Second)))
+func cell(wrong []string) string {
+	if len(wrong) == 0 {
+		return "all four did"
 	}
-	return strings.Join(list, ", ") + "."
+	return strings.NewReplacer("|", `\|`, "\n", " ").Replace(strings.Join(wrong, "; "))
+}
+
+// figure is all of it over time, every five seconds from each program's own /metrics.
+func (r *report) figure() ([]byte, error) {
+	var panels []figure.Panel
+	for _, j := range append(flat, judged{title: "lag", unit: "records", of: func(s sample) float64 { return s.lag }}) {
+		panel := figure.Panel{Title: j.title, X: "minutes", Y: j.unit, Marks: r.soak.marks}
+		for _, name := range slices.Sorted(maps.Keys(r.samples)) {
+			line := figure.Line{Name: name}
+			for _, s := range r.samples[name] {
+				line.X, line.Y = append(line.X, s.at), append(line.Y, j.of(s))
+			}
+			if j.title != "lag" || slices.Max(append(line.Y, 0)) > 0 {
+				panel.Lines = append(panel.Lines, line)
+			}
+		}
+		panels = append(panels, panel)
+	}
+	return figure.Lines(panels...)
+}
+
+func (r *report) faults() string {
+	var list []string
+	for i := 0; i+1 < len(r.soak.marks); i += 2 {
+		away, back := r.soak.marks[i], r.soak.marks[i+1]
+		list = append(list, fmt.Sprintf("%s from minute %.1f to %.1f", away.Name, away.At, back.At))
+	}
+	return strings.Join(list, ", ")
 }
 
 // quantile of sorted times.

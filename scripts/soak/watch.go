@@ -16,9 +16,12 @@ const sampleEvery = 5 * time.Second
 
 // sample is what one program looked like at one moment.
 type sample struct {
-	at         time.Duration
-	memory     float64 // bytes, resident
+	at         float64 // minutes after the start
+	heap       float64 // MB, what the last garbage collection has left
+	resident   float64 // MB
 	goroutines float64
+	lag        float64 // records that are in the topic and were not yet read
+	loads      float64 // versions that the API has loaded
 }
 
 // watcher samples the programs until it is stopped.
@@ -32,14 +35,16 @@ type watcher struct {
 func (p *programs) watch(ctx context.Context) *watcher {
 	ctx, cancel := context.WithCancel(ctx)
 	w := &watcher{cancel: cancel, series: map[string][]sample{}}
-	for _, one := range p.list[:3] {
+	for _, one := range p.list {
 		w.done.Go(func() {
 			tick := time.NewTicker(sampleEvery)
 			defer tick.Stop()
 			for {
 				if figures, err := scrape(ctx, one.metrics); err == nil {
 					w.mu.Lock()
-					w.series[one.name] = append(w.series[one.name], sample{time.Since(p.soak.start), figures["process_resident_memory_bytes"], figures["go_goroutines"]})
+					w.series[one.name] = append(w.series[one.name], sample{at: time.Since(p.soak.start).Minutes(), heap: figures["go_gc_heap_live_bytes"] / 1e6,
+						resident: figures["process_resident_memory_bytes"] / 1e6, goroutines: figures["go_goroutines"],
+						lag: figures["cartwheel_consumer_lag_records"] + figures["cartwheel_live_lag_records"], loads: figures["cartwheel_model_loads_total"]})
 					w.mu.Unlock()
 				}
 				select {
@@ -57,7 +62,7 @@ func (w *watcher) stop() { w.cancel(); w.done.Wait() }
 
 func (w *watcher) all() map[string][]sample { return w.series }
 
-// scrape reads a program's figures that have no labels.
+// scrape reads a program's figures; those that differ only in labels are added up.
 func scrape(ctx context.Context, addr string) (map[string]float64, error) {
 	ctx, cancel := context.WithTimeout(ctx, 4*time.Second)
 	defer cancel()
@@ -76,9 +81,14 @@ func scrape(ctx context.Context, addr string) (map[string]float64, error) {
 	figures := map[string]float64{}
 	lines := bufio.NewScanner(answer.Body)
 	for lines.Scan() {
-		name, value, _ := strings.Cut(lines.Text(), " ")
-		if v, err := strconv.ParseFloat(value, 64); err == nil && !strings.HasPrefix(name, "#") {
-			figures[name] = v
+		line := lines.Text()
+		space := strings.LastIndexByte(line, ' ')
+		if space < 0 || strings.HasPrefix(line, "#") {
+			continue
+		}
+		if v, err := strconv.ParseFloat(line[space+1:], 64); err == nil {
+			name, _, _ := strings.Cut(line[:space], "{")
+			figures[name] += v
 		}
 	}
 	return figures, lines.Err()
