@@ -33,7 +33,7 @@ status: ## What runs, and where (ends non-zero if something does not)
 	scripts/runtime status
 
 doctor: ## Look whether everything needed is here, and how what runs is doing; says what to do (DATA_DIR, KAFKA_…, SPARK_REMOTE as usual)
-	go run ./scripts/doctor ./scripts/backup ./scripts/restore
+	go run ./scripts/doctor
 
 demo: ## The whole way on this machine: events, Kafka, batch files, training, API; leaves the services up
 	scripts/demo

@@ -296,3 +296,23 @@ func TestCommandsInTheDocsExist(t *testing.T) {
 		t.Fatal("no command was checked")
 	}
 }
+
+// TestMakefileRunsWhatItNames: a list of programs to build, put where one is run, would give it the others as arguments.
+func TestMakefileRunsWhatItNames(t *testing.T) {
+	makefile, err := os.ReadFile("../Makefile")
+	if err != nil {
+		t.Fatal(err)
+	}
+	runs := regexp.MustCompile(`(?m)^\tgo run (\./\S+)(.*)$`).FindAllStringSubmatch(string(makefile), -1)
+	for _, m := range runs {
+		if _, err := os.Stat(filepath.Join("..", m[1], "main.go")); err != nil {
+			t.Errorf("%s: %v", strings.TrimSpace(m[0]), err)
+		}
+		if strings.Contains(m[2], " ./") {
+			t.Errorf("%s: gives one program the name of another", strings.TrimSpace(m[0]))
+		}
+	}
+	if len(runs) == 0 {
+		t.Fatal("the Makefile runs no program")
+	}
+}
