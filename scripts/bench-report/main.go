@@ -87,6 +87,7 @@ Figures are medians; the tables below have the range and every round, and what e
 type measured struct {
 	text          string
 	date, machine string
+	partial       bool              // it says that a part was not measured
 	figures       map[string]string // by the name of its row: a median, or what was found
 }
 
@@ -108,7 +109,7 @@ func read(path string) (*measured, error) {
 	if m == nil {
 		return nil, fmt.Errorf("%s does not say when and where it was measured, as the pages of benchmarks do", path)
 	}
-	p.date, p.machine = m[1], m[2]
+	p.date, p.machine, p.partial = m[1], m[2], strings.Contains(p.text, "\n## Not measured\n")
 	for _, m := range row.FindAllStringSubmatch(p.text, -1) {
 		p.figures[m[1]] = m[2] + m[3]
 	}
@@ -153,7 +154,7 @@ func summary(pages map[string]*measured) (string, error) {
 	table.WriteString("| | | beside it | measured |\n|---|---|---|---|\n")
 	for _, h := range headlines {
 		p := pages[h.page]
-		if p == nil {
+		if p == nil || p.partial && !p.has(h.figure+h.beside) {
 			continue
 		}
 		fill := func(text string) string {
@@ -172,6 +173,11 @@ func summary(pages map[string]*measured) (string, error) {
 		return "", errors.New(strings.Join(missing, "\n"))
 	}
 	return table.String(), nil
+}
+
+// has tells whether the page has all rows that are named.
+func (p *measured) has(text string) bool {
+	return !slices.ContainsFunc(named.FindAllString(text, -1), func(name string) bool { return p.figures[strings.Trim(name, "{}")] == "" })
 }
 
 // grouped writes a whole number with commas.

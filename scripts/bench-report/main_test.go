@@ -86,6 +86,17 @@ func TestReport(t *testing.T) {
 	}
 }
 
+func TestWhatWasNotMeasuredIsLeftOut(t *testing.T) {
+	root := project(t)
+	put(t, root, "docs/benchmarks/train.md", page("train", "2026-11-26", "8 cores (X, 9 GB)", "| a training on 200000 events, seconds | **109.7** | 105.6 to 128.7 | 105.6, 109.7, 128.7 |\n\n## Not measured\n\nThe rest.\n"))
+	if _, err := run(root); err != nil {
+		t.Fatal(err)
+	}
+	if readme := get(t, filepath.Join(root, "README.md")); strings.Count(readme, "training on") != 1 || !strings.Contains(readme, "| 109.7 s |") {
+		t.Errorf("the README is\n%s", readme)
+	}
+}
+
 func TestWhatCannotBeJoined(t *testing.T) {
 	for want, spoil := range map[string]func(root string){
 		"was measured on 2 cores (Y, 1 GB)": func(root string) {

@@ -85,6 +85,22 @@ func run(ctx context.Context, sizes []int, rounds, pairs int, out string) (err e
 		return fmt.Errorf("building: %w", err)
 	}
 	load, r := machine.Load(), &result{}
+	err = b.measure(r, sizes, rounds, pairs)
+	if len(r.small) == 0 {
+		return err
+	}
+	if err != nil {
+		r.ended = strings.ReplaceAll(err.Error(), b.dir, "…") // what was measured until then took long, and holds
+	}
+	p, pageErr := r.page(load)
+	if pageErr != nil {
+		return errors.Join(err, pageErr)
+	}
+	return errors.Join(err, p.Save(out))
+}
+
+// measure fills in a result, as far as it comes.
+func (b *bench) measure(r *result, sizes []int, rounds, pairs int) error {
 	// The smallest first, and once more than is told, so that what is told is of a warm cluster.
 	for i := range rounds + 1 {
 		t, err := b.training(sizes[0])
@@ -98,20 +114,16 @@ func run(ctx context.Context, sizes []int, rounds, pairs int, out string) (err e
 	for _, n := range sizes[1:] {
 		t, err := b.training(n)
 		if err != nil {
-			return err
+			return fmt.Errorf("a training on %d events: %w", n, err)
 		}
 		r.larger = append(r.larger, t)
 	}
-	if b.python != "" {
-		if r.pairs, r.ratings, err = b.fits(pairs, b.dataDir(sizes[len(sizes)-1])); err != nil {
-			return err
-		}
+	if b.python == "" {
+		return nil
 	}
-	p, err := r.page(load)
-	if err != nil {
-		return err
-	}
-	return p.Save(out)
+	var err error
+	r.pairs, r.ratings, err = b.fits(pairs, b.dataDir(sizes[len(sizes)-1]))
+	return err
 }
 
 // training is one training, from batch files to a version.
