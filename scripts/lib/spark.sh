@@ -17,7 +17,9 @@ start_spark() {
   alive spark-worker || start_process spark-worker "-" "http://127.0.0.1:$spark_worker_ui_port" \
     "$spark_home/bin/spark-class" org.apache.spark.deploy.worker.Worker \
     --host 127.0.0.1 --webui-port "$spark_worker_ui_port" --cores "$spark_cores" --memory "$spark_memory" --work-dir "$runtime_dir/spark/work" "spark://$master"
-  alive spark-connect || start_process spark-connect "127.0.0.1:$spark_connect_port" "http://127.0.0.1:$spark_app_ui_port" \
+  # Spark starts its Connect server as a daemon, with a daemon's memory and options in place of spark.driver.memory: it is the driver.
+  alive spark-connect || SPARK_DAEMON_MEMORY=$spark_driver_memory SPARK_DAEMON_JAVA_OPTS='' \
+    start_process spark-connect "127.0.0.1:$spark_connect_port" "http://127.0.0.1:$spark_app_ui_port" \
     "$spark_home/bin/spark-submit" --class org.apache.spark.sql.connect.service.SparkConnectServer --name cartwheel
   wait_until spark-worker 120 "the master counts it as alive" worker_is_alive || return 1
   wait_until spark-connect 120 "it says that it has started" connect_has_started || return 1
