@@ -7,7 +7,6 @@ package segment
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math"
 	"path"
@@ -38,11 +37,8 @@ const (
 	LeastK, MostK = 3, 10
 	// least is how many visitors there must be.
 	least = 30
-	// sampled bounds the visitors by whom the number of segments is chosen, and fitted those by whom the segments are made: more
-	// would not move a centre.
-	sampled, fitted = 10_000, 200_000
-	// trialIterations of KMeans tell one number of segments from another; each is a job on the cluster.
-	trialIterations = 8
+	// fitted bounds the visitors by whom the segments are made: more would not move a centre.
+	fitted = 200_000
 )
 
 // Job is a search for segments.
@@ -82,11 +78,13 @@ func (j *Job) Find(ctx context.Context, visitors sql.DataFrame) (*model.Segments
 	if err != nil {
 		return nil, err
 	}
-	k := j.K
-	if k, err = j.choose(ctx, scaled, k, m); err != nil || m.None != "" {
+	k, err := j.choose(ctx, scaled, m)
+	if err != nil || m.None != "" {
 		return m, err
 	}
-	clusters, err := j.fit(ctx, scaled, k, 20)
+	kmeans := sparkml.NewKMeans()
+	kmeans.K, kmeans.Seed = k, j.Seed
+	clusters, err := kmeans.Fit(ctx, j.Session, scaled)
 	if err != nil {
 		return nil, err
 	}
@@ -142,72 +140,6 @@ func (j *Job) share(ctx context.Context, visitors sql.DataFrame, n int64) (sql.D
 		return nil, fmt.Errorf("drawing visitors: %w", spark.Explain(err))
 	}
 	return df.Coalesce(ctx, j.Partitions), nil
-}
-
-// choose returns how many segments there are to be: k, or for 0 the number whose silhouette is highest.
-func (j *Job) choose(ctx context.Context, scaled sql.DataFrame, k int, m *model.Segments) (int, error) {
-	some, err := j.share(ctx, scaled, sampled)
-	if err != nil {
-		return 0, err
-	}
-	if some, err = some.SelectExpr(ctx, "logged", "features"); err != nil {
-		return 0, fmt.Errorf("drawing visitors: %w", spark.Explain(err))
-	}
-	if err := some.Cache(ctx); err != nil {
-		return 0, fmt.Errorf("keeping the drawn visitors: %w", spark.Explain(err))
-	}
-	defer func() { _ = some.Unpersist(context.WithoutCancel(ctx)) }()
-	different, err := some.SelectExpr(ctx, "count(DISTINCT logged) n")
-	if err != nil {
-		return 0, fmt.Errorf("counting different visitors: %w", spark.Explain(err))
-	}
-	row, err := different.First(ctx)
-	if err != nil {
-		return 0, fmt.Errorf("counting different visitors: %w", spark.Explain(err))
-	}
-	n, _ := row.Value("n").(int64)
-	if n <= int64(max(k, LeastK)) {
-		m.None = fmt.Sprintf("the visitors did only %d different things, too few for %d segments", n, max(k, LeastK))
-		return 0, nil
-	}
-	if k != 0 {
-		return k, nil
-	}
-	best := -2.0
-	for try := LeastK; try <= MostK && int64(try) < n; try++ {
-		clusters, err := j.fit(ctx, some, try, trialIterations)
-		if err != nil {
-			return 0, err
-		}
-		told, err := clusters.Transform(ctx, some)
-		if err != nil {
-			return 0, err
-		}
-		value, err := sparkml.NewClusteringEvaluator().Evaluate(ctx, j.Session, told)
-		if err != nil {
-			return 0, err
-		}
-		if err := clusters.Delete(ctx); err != nil {
-			return 0, err
-		}
-		if math.IsNaN(value) {
-			continue
-		}
-		m.Silhouettes = append(m.Silhouettes, model.Silhouette{K: try, Value: value})
-		if value > best {
-			best, k = value, try
-		}
-	}
-	if k == 0 {
-		return 0, errors.New("choosing the number of segments: none of them has a silhouette")
-	}
-	return k, nil
-}
-
-func (j *Job) fit(ctx context.Context, scaled sql.DataFrame, k, iterations int) (*sparkml.KMeansModel, error) {
-	kmeans := sparkml.NewKMeans()
-	kmeans.K, kmeans.MaxIter, kmeans.Seed = k, iterations, j.Seed
-	return kmeans.Fit(ctx, j.Session, scaled)
 }
 
 // centres reads what Spark wrote and puts the centres into the features' own units.
