@@ -1,3 +1,7 @@
+// Package features makes of a shop's batch files what models learn from: the store of their events, each once, and as DataFrames what
+// visitors (Profiles, Visitors) and items (Items) are like, with the categories of the shop's catalogue.
+//
+// What a visitor is like is defined for the cluster and for serving alike, and tests hold the two together.
 package features
 
 import (

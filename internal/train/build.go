@@ -3,9 +3,7 @@ package train
 import (
 	"context"
 	"fmt"
-	"os"
 	"path"
-	"path/filepath"
 
 	"cartwheel/internal/model"
 	"cartwheel/internal/spark"
@@ -15,7 +13,8 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// build makes the tables and the model of a version from events, in the staging folder's subfolder dir. what names the events.
+// build makes the tables and the model of a version from events, in the staging folder's subfolder dir, and leaves the numbered events
+// there. what names the events.
 func (j *job) build(ctx context.Context, events sql.DataFrame, dir, what string) (counts model.Counts, err error) {
 	err = j.steps.Do(ctx, "features: tables of "+what, func(ctx context.Context) error {
 		counts, err = j.buildTables(ctx, events, dir)
@@ -188,12 +187,7 @@ func (j *job) buildFactors(ctx context.Context, dir string, counts *model.Counts
 			return err
 		}
 	}
-	for _, inside := range []string{numberedDir, pairsDir, togetherDir} {
-		if err := os.RemoveAll(filepath.Join(j.staging.Dir, dir, inside)); err != nil {
-			return fmt.Errorf("clearing the staging folder: %w", err)
-		}
-	}
-	return nil
+	return j.clear(path.Join(dir, pairsDir), path.Join(dir, togetherDir))
 }
 
 // ratings are what ALS learns from. Where no visitor has enough items, all of them are taken: better weak factors than none.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"path"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -94,11 +95,14 @@ func (j *job) buildMeasured(ctx context.Context, m *model.Manifest, earlier sql.
 	if measured.Counts, err = j.build(ctx, earlier, dir, what); err != nil {
 		return nil, err
 	}
-	path := filepath.Join(j.staging.Dir, dir)
-	if err := model.Seal(path, dir, &measured); err != nil {
+	if err := j.clear(path.Join(dir, numberedDir)); err != nil {
 		return nil, err
 	}
-	return model.Load(path)
+	folder := filepath.Join(j.staging.Dir, dir)
+	if err := model.Seal(folder, dir, &measured); err != nil {
+		return nil, err
+	}
+	return model.Load(folder)
 }
 
 // evaluation holds the questions of a hold-out and what recommenders answered.

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"cartwheel/internal/event"
+	"cartwheel/internal/features"
+	"cartwheel/internal/model"
 
 	"github.com/apache/spark-connect-go/v40/spark/sql"
 	"github.com/apache/spark-connect-go/v40/spark/sql/column"
@@ -53,14 +55,14 @@ const habitHalfLife = 180
 func pairs(ctx context.Context, numbered sql.DataFrame, weights Weights, halfLifeDays, windowDays float64, now int64) (sql.DataFrame, error) {
 	weight := weightSQL(weights)
 	if halfLifeDays > 0 {
-		weight = fmt.Sprintf("%s * %s", weight, decaySQL(halfLifeDays, now))
+		weight = fmt.Sprintf("%s * %s", weight, features.Decay(halfLifeDays, now))
 	}
 	if windowDays > 0 {
 		weight = fmt.Sprintf("IF(timestamp < %d, 0D, %s)", now-int64(windowDays*dayMS), weight)
 	}
 	daily, err := numbered.GroupBy(col("visitor"), col("item"), expr(fmt.Sprintf("timestamp DIV %d", int64(dayMS)), "day")).Agg(ctx,
 		expr(fmt.Sprintf("sum(%s)", weight), "strength"), expr("max(timestamp)", "last"),
-		expr(fmt.Sprintf("max(%s * %s)", weightSQL(weights), decaySQL(habitHalfLife, now)), "habit"))
+		expr(fmt.Sprintf("max(%s * %s)", weightSQL(weights), features.Decay(habitHalfLife, now)), "habit"))
 	if err != nil {
 		return nil, err
 	}
@@ -92,19 +94,25 @@ func seen(ctx context.Context, pairs sql.DataFrame, now int64) (sql.DataFrame, e
 // popularLimit is how many items each list of popular ones has; serving goes on by frequency when it runs out.
 const popularLimit = 10_000
 
-// popular scores items by their events, each weighing 2^(-age/halfLife): columns event ("all" or a kind), item (int), score (double).
-// Under "all" an event counts by its weight.
+// popular scores items by their events, as features.Items does: columns event ("all" or a kind), item (int), score (double). Under "all"
+// an event counts by its weight.
 func popular(ctx context.Context, numbered sql.DataFrame, weights Weights, halfLifeDays float64, now int64) (sql.DataFrame, error) {
-	decay := decaySQL(halfLifeDays, now)
-	each, err := numbered.SelectExpr(ctx, "item", fmt.Sprintf("inline(array(struct('all' AS kind, %s * %s AS w), struct(event AS kind, %s AS w)))", weightSQL(weights), decay, decay))
+	items, err := features.Items(ctx, numbered, halfLifeDays, now)
 	if err != nil {
 		return nil, err
 	}
-	scored, err := each.GroupBy(col("kind"), col("item")).Agg(ctx, expr("sum(w)", "score"))
+	var all, lists []string
+	for _, kind := range event.Kinds {
+		score := features.ItemScore(kind)
+		all = append(all, fmt.Sprintf("%gD * %s", weights[kind], score))
+		lists = append(lists, fmt.Sprintf("IF(%s > 0, struct('%s' AS event, %s AS score), NULL)", features.ItemCount(kind), kind, score))
+	}
+	lists = append(lists, fmt.Sprintf("struct('%s' AS event, %s AS score)", model.PopularAll, strings.Join(all, " + ")))
+	each, err := items.SelectExpr(ctx, "item", fmt.Sprintf("inline(filter(array(%s), l -> l IS NOT NULL))", strings.Join(lists, ", ")))
 	if err != nil {
 		return nil, err
 	}
-	ranked, err := scored.SelectExpr(ctx, "kind event", "item", "score", "row_number() OVER (PARTITION BY kind ORDER BY score DESC, item) n")
+	ranked, err := each.SelectExpr(ctx, "event", "item", "score", "row_number() OVER (PARTITION BY event ORDER BY score DESC, item) n")
 	if err != nil {
 		return nil, err
 	}
@@ -126,10 +134,6 @@ func weightSQL(weights Weights) string {
 	}
 	b.WriteString(" ELSE 0D END")
 	return b.String()
-}
-
-func decaySQL(halfLifeDays float64, now int64) string {
-	return fmt.Sprintf("pow(2D, least(timestamp - %d, 0) / %gD)", now, halfLifeDays*dayMS)
 }
 
 func col(name string) column.Column { return functions.Col(name) }

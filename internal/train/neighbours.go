@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"cartwheel/internal/features"
 	"cartwheel/internal/spark"
 
 	"github.com/apache/spark-connect-go/v40/spark/sql"
@@ -22,28 +23,31 @@ const (
 	// longHalfLife and shortHalfLife, in days, are those of being seen together. What goes together changes with the season in some
 	// shops and hardly ever in others; the blend weighs the two.
 	longHalfLife, shortHalfLife = 90, 10
-	// bucket bounds how many events of one moment are paired: an order of a thousand lines would else make a million pairs.
-	bucket = 100
+	// ahead bounds how many events after it an event is paired with: an order of a thousand lines would else make a million pairs.
+	ahead = 100
 )
 
-// sessions numbers each visitor's sessions and the events in them: columns item, timestamp, session (string), n (events of the
-// session), row (place in the session) and step (place of its moment: events of the same millisecond, such as the lines of an order,
-// have no order among themselves and share a step).
+// sessions tells what follows each event within its session: columns item, timestamp, n (events of the session), step (place of its
+// moment in the session: events of the same millisecond, such as the lines of an order, have no order among themselves and share a
+// step) and ahead (item and step of the next events, the constant ahead at most).
 func sessions(ctx context.Context, numbered sql.DataFrame) (sql.DataFrame, error) {
-	const byTime = "PARTITION BY visitor ORDER BY timestamp, eventid"
+	const byTime, bySession = "PARTITION BY visitor ORDER BY timestamp, eventid", "PARTITION BY visitor, s"
 	begun, err := numbered.SelectExpr(ctx, "visitor", "item", "timestamp", "eventid", fmt.Sprintf(
 		"IF(timestamp - lag(timestamp) OVER (%s) > %d, 1, 0) begins", byTime, sessionPause.Milliseconds()))
 	if err != nil {
 		return nil, err
 	}
-	numberedSessions, err := begun.SelectExpr(ctx, "visitor", "item", "timestamp", "eventid", fmt.Sprintf("sum(begins) OVER (%s) s", byTime))
+	parted, err := begun.SelectExpr(ctx, "visitor", "item", "timestamp", "eventid", fmt.Sprintf("sum(begins) OVER (%s) s", byTime))
 	if err != nil {
 		return nil, err
 	}
-	return numberedSessions.SelectExpr(ctx, "item", "timestamp", "concat(visitor, '.', s) session",
-		"count(*) OVER (PARTITION BY visitor, s) n",
-		"row_number() OVER (PARTITION BY visitor, s ORDER BY timestamp, eventid) row",
-		"dense_rank() OVER (PARTITION BY visitor, s ORDER BY timestamp) step")
+	stepped, err := parted.SelectExpr(ctx, "visitor", "s", "item", "timestamp", "eventid", fmt.Sprintf("count(*) OVER (%s) n", bySession),
+		fmt.Sprintf("dense_rank() OVER (%s ORDER BY timestamp) step", bySession))
+	if err != nil {
+		return nil, err
+	}
+	return stepped.SelectExpr(ctx, "item", "timestamp", "n", "step", fmt.Sprintf(
+		"collect_list(struct(item, step)) OVER (%s ORDER BY timestamp, eventid ROWS BETWEEN 1 FOLLOWING AND %d FOLLOWING) ahead", bySession, ahead))
 }
 
 // together counts how often items are seen together: columns x, y (int), and the counts by the long half-life, neighbours, and by the
@@ -59,17 +63,12 @@ func together(ctx context.Context, s *spark.Session, sessions sql.DataFrame, now
 		return nil, err
 	}
 	const backward = 0.8
-	// The join is by session and bucket of rows, each row looking into its own bucket and the next, so that its size is bounded by
-	// the events times the bucket and not by the square of a session's length.
 	return s.Sql(ctx, fmt.Sprintf(`
-		WITH a AS (SELECT item, timestamp, session, n, row, step, explode(array(row DIV %[1]d, row DIV %[1]d + 1)) b FROM cartwheel_sessions),
-		     c AS (SELECT item, session, row, step, row DIV %[1]d b FROM cartwheel_sessions),
-		     ahead AS (
-		       SELECT a.item x, c.item y, a.timestamp, pow(greatest(c.step - a.step, 1), -0.5D) * pow(a.n, -0.25D) w
-		       FROM a JOIN c ON a.session = c.session AND a.b = c.b AND a.row < c.row AND c.row - a.row <= %[1]d AND c.step - a.step <= %[2]d),
-		     both AS (SELECT timestamp, inline(IF(x = y, array(struct(x, y, w)), array(struct(x, y, w), struct(y x, x y, %[3]gD * w w)))) FROM ahead)
-		SELECT x, y, sum(w * %[4]s) neighbours, sum(w * %[5]s) recent_neighbours FROM both GROUP BY x, y`,
-		bucket, reach, backward, decaySQL(longHalfLife, now), decaySQL(shortHalfLife, now)))
+		WITH next AS (SELECT item, timestamp, n, step here, inline(ahead) AS (y, step) FROM cartwheel_sessions),
+		     forth AS (SELECT item x, y, timestamp, pow(greatest(step - here, 1), -0.5D) * pow(n, -0.25D) w FROM next WHERE step - here <= %d),
+		     both AS (SELECT timestamp, inline(IF(x = y, array(struct(x, y, w)), array(struct(x, y, w), struct(y x, x y, %gD * w w)))) FROM forth)
+		SELECT x, y, sum(w * %s) neighbours, sum(w * %s) recent_neighbours FROM both GROUP BY x, y`,
+		reach, backward, features.Decay(longHalfLife, now), features.Decay(shortHalfLife, now)))
 }
 
 // neighbours makes the table of that name from the counts of that name. Widening helps where sessions are short and items many, and

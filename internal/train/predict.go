@@ -3,7 +3,6 @@ package train
 import (
 	"context"
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 	"time"
@@ -22,12 +21,12 @@ import (
 const momentsDir = ".moments"
 
 // foresee makes what the version tells of visitors besides recommendations: profiles, segments and who will buy; and the categories.
-// It comes after build, whose tables of visitors and items it takes.
-func (j *job) foresee(ctx context.Context, events sql.DataFrame, times span, m *model.Manifest) error {
+// It comes after build, whose numbered events and table of items it takes.
+func (j *job) foresee(ctx context.Context, times span, m *model.Manifest) error {
 	now := times.now + 1
 	var moments, visitors sql.DataFrame
 	err := j.steps.Do(ctx, "profiles: what visitors did", func(ctx context.Context) (err error) {
-		if moments, err = j.moments(ctx, events); err != nil {
+		if moments, err = j.moments(ctx); err != nil {
 			return err
 		}
 		// Whatever the clocks say, everything that a visitor did counts; ages are as of when nearly all had happened.
@@ -38,7 +37,7 @@ func (j *job) foresee(ctx context.Context, events sql.DataFrame, times span, m *
 		return err
 	}
 	err = j.steps.Do(ctx, "segments: grouping visitors", func(ctx context.Context) (err error) {
-		s := segment.Job{Session: j.session, Dir: j.staging.Dir, SparkDir: j.sparkPath(""), K: j.Segments, Visitors: m.Counts.Visitors, Partitions: j.blocks / 2, Seed: j.Seed}
+		s := segment.Job{Session: j.session, Dir: j.staging.Dir, SparkDir: j.sparkPath(""), K: j.Segments, Visitors: m.Counts.Visitors, Partitions: max(1, j.blocks/2), Seed: j.Seed}
 		if m.Segments, err = s.Find(ctx, visitors); err == nil {
 			m.Segments.At = ms(now)
 		}
@@ -48,7 +47,7 @@ func (j *job) foresee(ctx context.Context, events sql.DataFrame, times span, m *
 		return err
 	}
 	p := purchase.Job{Session: j.session, Dir: j.staging.Dir, SparkDir: j.sparkPath(""), From: times.from, To: times.now, Visitors: m.Counts.Visitors,
-		WindowDays: j.PurchaseWindowDays, LabelDays: j.PurchaseLabelDays, Partitions: j.blocks / 2, Seed: j.Seed, Step: j.steps.Do}
+		WindowDays: j.PurchaseWindowDays, LabelDays: j.PurchaseLabelDays, Partitions: max(1, j.blocks/2), Seed: j.Seed, Step: j.steps.Do}
 	if m.Purchase, err = p.Train(ctx, moments); err != nil {
 		return err
 	}
@@ -63,25 +62,14 @@ func (j *job) foresee(ctx context.Context, events sql.DataFrame, times span, m *
 			return err
 		}
 	}
-	if err := os.RemoveAll(filepath.Join(j.staging.Dir, momentsDir)); err != nil {
-		return fmt.Errorf("clearing the staging folder: %w", err)
-	}
 	return j.categories(ctx, m)
 }
 
-// moments keeps the events, by the numbers of their visitors and items, with what features.Profiles needs.
-func (j *job) moments(ctx context.Context, events sql.DataFrame) (sql.DataFrame, error) {
-	ids := map[string]sql.DataFrame{}
-	for _, table := range []string{"visitors", "items"} {
-		df, err := j.load(table)
-		if err != nil {
-			return nil, fmt.Errorf("reading the table %s: %w", table, spark.Explain(err))
-		}
-		ids[table] = df
-	}
-	numbered, err := byNumber(ctx, events, ids["visitors"], ids["items"])
+// moments keeps the numbered events with what features.Profiles needs.
+func (j *job) moments(ctx context.Context) (sql.DataFrame, error) {
+	numbered, err := j.load(numberedDir)
 	if err != nil {
-		return nil, fmt.Errorf("numbering events: %w", spark.Explain(err))
+		return nil, fmt.Errorf("reading the numbered events: %w", spark.Explain(err))
 	}
 	moments, err := features.Moments(ctx, numbered)
 	if err != nil {

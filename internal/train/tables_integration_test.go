@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"cartwheel/internal/event"
+	"cartwheel/internal/model"
 	"cartwheel/internal/spark/sparktest"
 
 	"github.com/apache/spark-connect-go/v40/spark/sql"
@@ -83,6 +84,19 @@ func TestTablesAgreeWithTheirFormulas(t *testing.T) {
 			if v := float64(row[column].(float32)); math.Abs(v-want) > 1e-5*want {
 				t.Errorf("%v: %s is %v, want %v", key, column, v, want)
 			}
+		}
+	}
+
+	liked := wantPopular(all, weights, 7, now)
+	df, err = popular(ctx, events, weights, 7, now)
+	lists := collected(t, df, err)
+	if len(lists) != len(liked) {
+		t.Errorf("%d places in the lists of popular items, want %d", len(lists), len(liked))
+	}
+	for _, row := range lists {
+		key := itemOf{row["event"].(string), number64(row["item"])}
+		if score := row["score"].(float64); math.Abs(score-liked[key]) > 1e-9*liked[key] {
+			t.Errorf("%v: popularity %v, want %v", key, score, liked[key])
 		}
 	}
 
@@ -166,6 +180,22 @@ func wantPairs(all []touch, weights Weights, halfLife float64, now int64) map[[2
 		pairs[key] = [2]float64{pairs[key][0], pairs[key][1] + w}
 	}
 	return pairs
+}
+
+// itemOf is an item in the list of a kind of event, or of all.
+type itemOf struct {
+	event string
+	item  int64
+}
+
+// wantPopular gives the scores of the lists of popular items.
+func wantPopular(all []touch, weights Weights, halfLife float64, now int64) map[itemOf]float64 {
+	scores := map[itemOf]float64{}
+	for _, e := range all {
+		scores[itemOf{e.event, e.item}] += decay(e, halfLife, now)
+		scores[itemOf{model.PopularAll, e.item}] += weights[e.event] * decay(e, halfLife, now)
+	}
+	return scores
 }
 
 // matrix is S by row.

@@ -205,21 +205,17 @@ func (j *job) train(ctx context.Context) (*model.Manifest, error) {
 	}
 	m.Counts.BatchFiles, m.Counts.RowsRead, m.Counts.Repeats = len(events.Files), events.Rows, events.Rows-events.Erased-events.Count
 	m.Counts.Erased, m.Counts.ErasedRows = events.ErasedVisitors, events.Erased
-	if err := j.foresee(ctx, events.Events, times, m); err != nil {
+	if err := j.foresee(ctx, times, m); err != nil {
 		return nil, err
 	}
-	for _, dir := range []string{holdoutDir, measuredDir} {
-		if err := os.RemoveAll(filepath.Join(j.staging.Dir, dir)); err != nil {
-			return nil, fmt.Errorf("clearing the staging folder: %w", err)
-		}
-	}
-	return m, nil
+	return m, j.clear(holdoutDir, measuredDir, numberedDir, momentsDir)
 }
 
-// fitToCluster sizes partitions and blocks to the cluster's cores: Spark's default of 200 partitions is made for far larger ones.
+// fitToCluster sizes partitions and blocks to what the cluster does at once: Spark's default of 200 partitions is made for far larger
+// ones.
 func (j *job) fitToCluster(ctx context.Context) error {
-	// A range is split by the cluster's default parallelism, which Spark Connect has no call for.
-	df, err := j.session.Sql(ctx, "SELECT max(p) + 1 cores FROM (SELECT spark_partition_id() p FROM range(100000))")
+	// A range is split by the cluster's default parallelism, which Spark Connect has no call for: its cores, or what it is set to.
+	df, err := j.session.Sql(ctx, "SELECT max(p) + 1 n FROM (SELECT spark_partition_id() p FROM range(100000))")
 	if err != nil {
 		return fmt.Errorf("asking for the cluster's size: %w", spark.Explain(err))
 	}
@@ -227,8 +223,8 @@ func (j *job) fitToCluster(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("asking for the cluster's size: %w", spark.Explain(err))
 	}
-	cores, _ := row.Value("cores").(int32)
-	j.blocks = 2 * max(int(cores), 1)
+	n, _ := row.Value("n").(int32)
+	j.blocks = max(int(n), 1)
 	for key, value := range map[string]string{
 		"spark.sql.shuffle.partitions": fmt.Sprint(j.blocks),
 		"spark.sql.session.timeZone":   "UTC",
@@ -255,6 +251,16 @@ func (j *job) save(ctx context.Context, df sql.DataFrame, inside string) error {
 
 func (j *job) load(inside string) (sql.DataFrame, error) {
 	return j.session.Read().Format("parquet").Load(j.sparkPath(inside))
+}
+
+// clear removes folders inside the staging folder.
+func (j *job) clear(dirs ...string) error {
+	for _, dir := range dirs {
+		if err := os.RemoveAll(filepath.Join(j.staging.Dir, dir)); err != nil {
+			return fmt.Errorf("clearing the staging folder: %w", err)
+		}
+	}
+	return nil
 }
 
 // keep saves a DataFrame and returns what was saved, so that it is computed once.
