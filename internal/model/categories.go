@@ -89,11 +89,11 @@ func loadCategories(into *Categories, tree, members table, items int) error {
 	type pair struct{ item, category int32 }
 	parts := make([][]pair, len(members.parts))
 	err = members.each(func(i int, f *parquetFile) error {
-		numbers, err := f.int32s("item")
+		numbers, err := flat[int32](f, "item")
 		if err != nil {
 			return err
 		}
-		categories, err := f.strings("category")
+		categories, err := flat[string](f, "category")
 		if err != nil {
 			return err
 		}
@@ -149,10 +149,10 @@ func readTree(t table) (names, parents []string, err error) {
 	type part struct{ names, parents []string }
 	parts := make([]part, len(t.parts))
 	err = t.each(func(i int, f *parquetFile) (err error) {
-		if parts[i].names, err = f.strings("category"); err != nil {
+		if parts[i].names, err = flat[string](f, "category"); err != nil {
 			return err
 		}
-		parts[i].parents, err = f.stringsOrNull("parent")
+		parts[i].parents, err = flatOrZero[string](f, "parent")
 		return err
 	})
 	for _, p := range parts {

@@ -84,14 +84,14 @@ func writeName(path, name string) error {
 	})
 }
 
-// Activate makes a version the champion once it has been loaded and checked whole, as a server would, and returns its manifest. A
-// damaged version gives ErrBadVersion, one that does not exist fs.ErrNotExist, and nothing changes.
-func Activate(modelsDir, version string) (*Manifest, error) {
+// Activate makes a version the champion once check finds nothing wrong with its folder, and returns its manifest. A version that does
+// not exist gives fs.ErrNotExist, and nothing changes.
+func Activate(modelsDir, version string, check func(dir string) error) (*Manifest, error) {
 	m, err := FindManifest(modelsDir, version)
 	if err != nil {
 		return nil, err
 	}
-	if _, err := Load(filepath.Join(modelsDir, version)); err != nil {
+	if err := check(filepath.Join(modelsDir, version)); err != nil {
 		return nil, fmt.Errorf("checking %s: %w", version, err)
 	}
 	return m, SetChampion(modelsDir, version)
@@ -99,7 +99,7 @@ func Activate(modelsDir, version string) (*Manifest, error) {
 
 // Rollback makes the champion before this one the champion again, as Activate does. Done twice, it is undone. ErrNoPrevious says that
 // there was none.
-func Rollback(modelsDir string) (*Manifest, error) {
+func Rollback(modelsDir string, check func(dir string) error) (*Manifest, error) {
 	now, err := Champion(modelsDir)
 	if err != nil && !errors.Is(err, ErrBadVersion) { // a LATEST that names nothing is all the more reason to go back
 		if errors.Is(err, fs.ErrNotExist) {
@@ -116,7 +116,7 @@ func Rollback(modelsDir string) (*Manifest, error) {
 	case previous == now:
 		return nil, fmt.Errorf("%w on record but %s itself", ErrNoPrevious, now)
 	}
-	return Activate(modelsDir, previous)
+	return Activate(modelsDir, previous, check)
 }
 
 // FindManifest reads the manifest of the version of that name. Where there is none of the name, errors wrap fs.ErrNotExist.

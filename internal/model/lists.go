@@ -3,8 +3,6 @@ package model
 import (
 	"fmt"
 	"math"
-
-	"github.com/parquet-go/parquet-go"
 )
 
 // lists holds for each of n keys a list of items with one or more numbers each: sparse matrices of one pattern, in compressed rows.
@@ -49,14 +47,16 @@ func loadLists(t table, key string, keys, items int, columns ...string) (lists, 
 	for c := range columns {
 		l.numbers[c] = make([]float32, total)
 	}
-	for _, p := range parts {
+	for i, p := range parts {
 		for row, k := range p.keys {
 			from, to := span(p.ends, row)
 			copy(l.items[l.offsets[k]:], p.items[from:to])
 			for c := range columns {
 				copy(l.numbers[c][l.offsets[k]:], p.numbers[c][from:to])
 			}
+			t.pace.rest()
 		}
+		parts[i] = listsPart{} // no longer needed: only the largest tables make the peak of a load
 	}
 	return l, nil
 }
@@ -70,37 +70,44 @@ type listsPart struct {
 }
 
 func (p *listsPart) read(f *parquetFile, key string, items int, columns []string) (err error) {
-	if p.keys, err = f.int32s(key); err != nil {
+	if p.keys, err = flat[int32](f, key); err != nil {
 		return err
 	}
-	p.ends = make([]uint32, len(p.keys))
-	err = f.column(parquet.Int32, func(row int, v parquet.Value) error {
-		item := v.Int32()
-		if item < 0 || int(item) >= items {
-			return fmt.Errorf("item %d is beyond the %d known", item, items)
+	length, err := f.length("items")
+	if err != nil {
+		return err
+	}
+	p.items, p.ends = make([]int32, 0, length), make([]uint32, len(p.keys))
+	err = eachList(f, "items", func(row int, list []int32) error {
+		for _, item := range list {
+			if item < 0 || int(item) >= items {
+				return fmt.Errorf("item %d is beyond the %d known", item, items)
+			}
 		}
-		p.items = append(p.items, item)
-		p.ends[row]++
+		p.items = append(p.items, list...)
+		p.ends[row] += uint32(len(list))
 		return nil
-	}, "items", "list", "element")
+	})
 	if err != nil {
 		return err
 	}
 	p.numbers = make([][]float32, len(columns))
 	for c, name := range columns {
-		lengths := make([]uint32, len(p.keys))
-		err = f.column(parquet.Float, func(row int, v parquet.Value) error {
-			x := v.Float()
-			if !finite(float64(x)) || x < 0 {
-				return fmt.Errorf("a number among the %s of %s %d is %v", name, key, p.keys[row], x)
+		numbers, lengths := make([]float32, 0, len(p.items)), make([]uint32, len(p.keys))
+		err = eachList(f, name, func(row int, list []float32) error {
+			for _, x := range list {
+				if x-x != 0 || x < 0 { // the first only for NaN and the infinities
+					return fmt.Errorf("a number among the %s of %s %d is %v", name, key, p.keys[row], x)
+				}
 			}
-			p.numbers[c] = append(p.numbers[c], x)
-			lengths[row]++
+			numbers = append(numbers, list...)
+			lengths[row] += uint32(len(list))
 			return nil
-		}, name, "list", "element")
+		})
 		if err != nil {
 			return err
 		}
+		p.numbers[c] = numbers
 		for row := range lengths {
 			if lengths[row] != p.ends[row] {
 				return fmt.Errorf("%s %d has %d items and %d %s", key, p.keys[row], p.ends[row], lengths[row], name)

@@ -5,10 +5,8 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"sort"
-
-	"github.com/parquet-go/parquet-go"
-	"golang.org/x/sync/errgroup"
 )
 
 // Version is a trained version in memory, checked, as compact arrays indexed by the dense numbers of its visitors and items.
@@ -68,7 +66,11 @@ const PopularAll = "all"
 
 // Load reads the version in dir whole and checks all of it: every file's size and checksum, then every table's columns, lengths,
 // ids and numbers. Errors wrap ErrBadVersion and say which file is wrong and why.
-func Load(dir string) (*Version, error) {
+func Load(dir string) (*Version, error) { return LoadAt(AtOnce, dir) }
+
+// LoadAt is Load at a pace.
+func LoadAt(how Pace, dir string) (*Version, error) {
+	p := newPace(how)
 	m, err := ReadManifest(dir)
 	if err != nil {
 		return nil, err
@@ -81,7 +83,7 @@ func Load(dir string) (*Version, error) {
 		return nil, fmt.Errorf("%w: %w", ErrBadVersion, err)
 	}
 	defer root.Close()
-	files, err := verifyFiles(root, m.Files)
+	files, err := verifyFiles(root, m.Files, p)
 	if err != nil {
 		return nil, err
 	}
@@ -92,14 +94,14 @@ func Load(dir string) (*Version, error) {
 	}
 	tables := map[string]table{}
 	for _, name := range []string{"als/userFactors", "als/itemFactors", "visitors", "items", "seen", "neighbours", "recent_neighbours", "popular"} {
-		if tables[name], err = newTable(root, name, files); err != nil {
+		if tables[name], err = newTable(root, name, files, p); err != nil {
 			return nil, err
 		}
 	}
 
 	for _, name := range []string{"profiles", "recent_profiles"} {
 		if hasTable(name, files) {
-			if tables[name], err = newTable(root, name, files); err != nil {
+			if tables[name], err = newTable(root, name, files, p); err != nil {
 				return nil, err
 			}
 		}
@@ -108,7 +110,7 @@ func Load(dir string) (*Version, error) {
 	categorised := hasTable("categories", files) || hasTable("item_categories", files)
 	if categorised {
 		for _, name := range []string{"categories", "item_categories"} {
-			if tables[name], err = newTable(root, name, files); err != nil {
+			if tables[name], err = newTable(root, name, files, p); err != nil {
 				return nil, err
 			}
 		}
@@ -117,13 +119,13 @@ func Load(dir string) (*Version, error) {
 	v := &Version{Manifest: m}
 	v.Factors.Rank = m.Parameters.Rank
 	visitors, items := int(m.Counts.Visitors), int(m.Counts.Items)
-	var group errgroup.Group
+	group := p.group()
 	group.Go(func() error { return loadIDs(&v.Visitors, tables["visitors"], "visitorid", visitors) })
 	group.Go(func() error { return loadIDs(&v.Items, tables["items"], "itemid", items) })
 	if err := group.Wait(); err != nil { // before anything as long as the manifest's counts is made
 		return nil, err
 	}
-	group = errgroup.Group{}
+	group = p.group()
 	group.Go(func() error {
 		return loadFactors(&v.Factors.Visitors, tables["als/userFactors"], m.Parameters.Rank, visitors, m.Counts.FactorsUsers)
 	})
@@ -200,10 +202,10 @@ func loadIDs(into **IDs, t table, column string, n int) error {
 	}
 	parts := make([]part, len(t.parts))
 	err := t.each(func(i int, f *parquetFile) (err error) {
-		if parts[i].numbers, err = f.int32s("id"); err != nil {
+		if parts[i].numbers, err = flat[int32](f, "id"); err != nil {
 			return err
 		}
-		parts[i].names, err = f.strings(column)
+		parts[i].names, err = flat[string](f, column)
 		return err
 	})
 	if err != nil {
@@ -235,7 +237,7 @@ func loadIDs(into **IDs, t table, column string, n int) error {
 	return nil
 }
 
-func loadFactors(into *[]float32, t table, rank, n int, want int64) error {
+func loadFactors(into *Rows, t table, rank, n int, want int64) error {
 	rows, present, err := readFactors(t, rank, n)
 	if err != nil {
 		return err
@@ -256,19 +258,19 @@ func loadPopular(t table, items int) (map[string]Popular, error) {
 	parts := make([]part, len(t.parts))
 	err := t.each(func(i int, f *parquetFile) (err error) {
 		p := &parts[i]
-		if p.events, err = f.strings("event"); err != nil {
+		if p.events, err = flat[string](f, "event"); err != nil {
 			return err
 		}
-		if p.items, err = f.int32s("item"); err != nil {
+		if p.items, err = flat[int32](f, "item"); err != nil {
 			return err
 		}
-		return f.column(parquet.Double, func(_ int, v parquet.Value) error {
-			if !finite(v.Double()) {
-				return fmt.Errorf("a score is %v", v.Double())
-			}
-			p.scores = append(p.scores, v.Double())
-			return nil
-		}, "score")
+		if p.scores, err = flat[float64](f, "score"); err != nil {
+			return err
+		}
+		if bad := slices.IndexFunc(p.scores, func(x float64) bool { return !finite(x) }); bad >= 0 {
+			return fmt.Errorf("a score is %v", p.scores[bad])
+		}
+		return nil
 	})
 	if err != nil {
 		return nil, err

@@ -25,8 +25,8 @@ func TestLoadGivesBackWhatWasWritten(t *testing.T) {
 	}
 	checkIDs(t, v.Visitors, spec.Visitors)
 	checkIDs(t, v.Items, spec.Items)
-	checkRows(t, v.Factors.Visitors, spec.VisitorFactors, spec.Rank)
-	checkRows(t, v.Factors.Items, spec.ItemFactors, spec.Rank)
+	checkRows(t, v.Factors.Visitors, spec.VisitorFactors)
+	checkRows(t, v.Factors.Items, spec.ItemFactors)
 	for i, visitor := range spec.Visitors {
 		if p, ok := v.Profiles.Of(int32(i)); !ok || p != spec.Profiles[visitor] || p.Check() != nil {
 			t.Errorf("visitor %s has the profile %+v, %v, want %+v", visitor, p, p.Check(), spec.Profiles[visitor])
@@ -137,20 +137,14 @@ func checkIDs(t *testing.T, ids *model.IDs, want []string) {
 	}
 }
 
-func checkRows(t *testing.T, got []float32, want [][]float32, rank int) {
+func checkRows(t *testing.T, got model.Rows, want [][]float32) {
 	t.Helper()
-	for len(want) > 0 && want[len(want)-1] == nil && len(got) < len(want)*rank {
-		want = want[:len(want)-1] // without a manifest, rows end with the last that has factors
-	}
-	if len(got) != len(want)*rank {
-		t.Fatalf("%d numbers, want %d rows of %d", len(got), len(want), rank)
+	if got.Len() != len(want) {
+		t.Fatalf("%d rows, want %d", got.Len(), len(want))
 	}
 	for i, row := range want {
-		if row == nil {
-			row = make([]float32, rank)
-		}
-		if !slices.Equal(got[i*rank:(i+1)*rank], row) {
-			t.Errorf("row %d is %v, want %v", i, got[i*rank:(i+1)*rank], row)
+		if !slices.Equal(got.Of(int32(i)), row) {
+			t.Errorf("row %d is %v, want %v", i, got.Of(int32(i)), row)
 		}
 	}
 }

@@ -6,12 +6,12 @@ import (
 	"io"
 	"os"
 	"path"
-	"runtime"
 	"slices"
 	"sort"
 	"strings"
 
 	"github.com/parquet-go/parquet-go"
+	"github.com/parquet-go/parquet-go/encoding"
 	"golang.org/x/sync/errgroup"
 )
 
@@ -20,11 +20,12 @@ type table struct {
 	root  *os.Root // no name, and no symbolic link, leads out of it
 	name  string   // the folder, relative to root
 	parts []string // file names relative to root, in Spark's order
+	pace  *pace
 }
 
 // newTable picks the table's parts out of a list of file names.
-func newTable(root *os.Root, name string, files []string) (table, error) {
-	t := table{root: root, name: name}
+func newTable(root *os.Root, name string, files []string, p *pace) (table, error) {
+	t := table{root: root, name: name, pace: p}
 	for _, file := range files {
 		dir, base := path.Split(file)
 		if path.Clean(dir) == path.Clean(name) && strings.HasPrefix(base, "part-") && strings.HasSuffix(base, ".parquet") {
@@ -46,9 +47,9 @@ func hasTable(name string, files []string) bool {
 // each calls read for every part, several at a time. Errors, and panics too, come back as errors that name the file.
 func (t table) each(read func(i int, f *parquetFile) error) error {
 	var group errgroup.Group
-	group.SetLimit(runtime.GOMAXPROCS(0))
 	for i, name := range t.parts {
 		group.Go(func() error {
+			defer t.pace.begin()()
 			if err := t.readPart(name, func(f *parquetFile) error { return read(i, f) }); err != nil {
 				return fmt.Errorf("%w: reading %s: %w", ErrBadVersion, name, err)
 			}
@@ -83,7 +84,7 @@ func (t table) readPart(name string, read func(*parquetFile) error) (err error) 
 	if rows := parsed.NumRows(); rows < 0 || rows > 1<<31-1 || rows > 4096*info.Size() {
 		return fmt.Errorf("%d bytes cannot hold %d rows", info.Size(), rows)
 	}
-	return read(&parquetFile{file: parsed, rows: int(parsed.NumRows())})
+	return read(&parquetFile{file: parsed, rows: int(parsed.NumRows()), pace: t.pace})
 }
 
 // openRegular opens a file but no pipe or device, on which opening would wait for ever.
@@ -102,62 +103,140 @@ func openRegular(root *os.Root, name string) (*os.File, error) {
 type parquetFile struct {
 	file *parquet.File
 	rows int
+	pace *pace
 }
 
-// column calls each with every value of a leaf column and the row it is in. A null, and a value of another kind, is an error;
-// the rows of a list column may be empty.
-func (f *parquetFile) column(kind parquet.Kind, each func(row int, v parquet.Value) error, name ...string) error {
-	return f.columnOrNull(kind, func(row int, v parquet.Value) error {
-		if v.IsNull() {
-			return fmt.Errorf("a null in row %d", row)
+// value is what columns hold.
+type value interface {
+	int32 | int64 | float32 | float64 | string
+}
+
+// maxPacked is how many values of a list a byte of a file may stand for: far more than what Spark's encodings pack of a list's
+// items and numbers together. More is a lie that would cost memory.
+const maxPacked = 16
+
+// flat reads a whole column of one value for each row. A null is an error.
+func flat[T value](f *parquetFile, name string) ([]T, error) { return flatOr[T](f, name, false) }
+
+// flatOrZero is flat with the zero value for a null.
+func flatOrZero[T value](f *parquetFile, name string) ([]T, error) { return flatOr[T](f, name, true) }
+
+func flatOr[T value](f *parquetFile, name string, nulls bool) ([]T, error) {
+	column := make([]T, 0, min(f.rows, 1<<20)) // their number is only the file's word so far
+	err := eachPage(f, 0, func(page parquet.Page, leaf parquet.LeafColumn, values []T) error {
+		if len(column)+int(page.NumValues()) > f.rows {
+			return fmt.Errorf("more rows than the %d in the footer", f.rows)
 		}
-		return each(row, v)
-	}, name...)
+		if page.NumNulls() == 0 {
+			column = append(column, values...)
+			return nil
+		}
+		for _, level := range page.DefinitionLevels() {
+			var one T
+			switch {
+			case int(level) == leaf.MaxDefinitionLevel:
+				one, values = values[0], values[1:]
+			case !nulls:
+				return fmt.Errorf("a null in row %d", len(column))
+			}
+			column = append(column, one)
+		}
+		return nil
+	}, name)
+	if err == nil && len(column) != f.rows {
+		err = fmt.Errorf("the column %s has %d rows, the footer says %d", name, len(column), f.rows)
+	}
+	return column, err
 }
 
-// columnOrNull is column where nulls are values like others.
-func (f *parquetFile) columnOrNull(kind parquet.Kind, each func(row int, v parquet.Value) error, name ...string) error {
-	leaf, ok := f.file.Schema().Lookup(name...)
-	if !ok {
-		return fmt.Errorf("the column %s is missing", strings.Join(name, "."))
-	}
-	if got := leaf.Node.Type().Kind(); got != kind {
-		return fmt.Errorf("the column %s has type %v, not %v", strings.Join(name, "."), got, kind)
-	}
-	// A null at this definition level stands for a list without elements.
-	empty := leaf.MaxDefinitionLevel - 1
-	if leaf.Node.Optional() {
-		empty--
-	}
+// eachList calls each with the values of a column of lists: with a row's number and its list, or with a piece of it where the list
+// goes on in another page. Empty lists do not come by; a null in a list is an error. The values hold only during the call.
+func eachList[T value](f *parquetFile, name string, each func(row int, values []T) error) error {
 	row := -1
-	values := make([]parquet.Value, 1024)
-	for _, group := range f.file.RowGroups() {
-		pages := group.ColumnChunks()[leaf.ColumnIndex].Pages()
-		err := forEachValue(pages, values, func(v parquet.Value) error {
-			if v.RepetitionLevel() == 0 {
+	err := eachPage(f, 1, func(page parquet.Page, leaf parquet.LeafColumn, values []T) error {
+		starts, levels := page.RepetitionLevels(), page.DefinitionLevels()
+		// A null at this level stands for a list without elements.
+		empty := leaf.MaxDefinitionLevel - 1
+		if leaf.Node.Optional() {
+			empty--
+		}
+		for at := 0; at < len(starts); {
+			if starts[at] == 0 {
 				row++
 			}
 			if row < 0 || row >= f.rows {
 				return fmt.Errorf("more rows than the %d in the footer", f.rows)
 			}
-			if v.IsNull() && leaf.MaxRepetitionLevel > 0 && v.DefinitionLevel() <= empty {
-				return nil
+			if int(levels[at]) < leaf.MaxDefinitionLevel {
+				if int(levels[at]) > empty {
+					return fmt.Errorf("a null in row %d", row)
+				}
+				at++
+				continue
 			}
-			return each(row, v)
-		})
+			n := 1
+			for at+n < len(starts) && starts[at+n] != 0 && int(levels[at+n]) == leaf.MaxDefinitionLevel {
+				n++
+			}
+			if err := each(row, values[:n]); err != nil {
+				return err
+			}
+			at, values = at+n, values[n:]
+		}
+		return nil
+	}, name, "list", "element")
+	if err == nil && row+1 != f.rows {
+		err = fmt.Errorf("the column %s has %d rows, the footer says %d", name, row+1, f.rows)
+	}
+	return err
+}
+
+// length is how many values a column of lists holds by what the file says, empty lists counting as one. It is what to make ready, and
+// an error if it is more than the file can hold.
+func (f *parquetFile) length(name string) (n int, err error) {
+	leaf, ok := f.file.Schema().Lookup(name, "list", "element")
+	if !ok {
+		return 0, nil // to be said by whoever reads it
+	}
+	for _, group := range f.file.RowGroups() {
+		values := group.ColumnChunks()[leaf.ColumnIndex].NumValues()
+		if values < 0 || values > maxPacked*f.file.Size() {
+			return 0, fmt.Errorf("%d bytes cannot hold %d values of the column %s", f.file.Size(), values, name)
+		}
+		n += int(values)
+	}
+	return n, nil
+}
+
+// eachPage calls each with every page of a leaf column in lists so deep, and with its values, without nulls.
+func eachPage[T value](f *parquetFile, depth int, each func(parquet.Page, parquet.LeafColumn, []T) error, path ...string) error {
+	name := strings.Join(path, ".")
+	leaf, ok := f.file.Schema().Lookup(path...)
+	if !ok {
+		return fmt.Errorf("the column %s is missing", name)
+	}
+	if got, want := leaf.Node.Type().Kind(), kindOf[T](); got != want {
+		return fmt.Errorf("the column %s has type %v, not %v", name, got, want)
+	}
+	if leaf.MaxRepetitionLevel != depth {
+		return fmt.Errorf("the column %s holds lists %d deep, not %d", name, leaf.MaxRepetitionLevel, depth)
+	}
+	for _, group := range f.file.RowGroups() {
+		pages := group.ColumnChunks()[leaf.ColumnIndex].Pages()
+		err := eachPageOf(f, pages, func(page parquet.Page, values []T) error { return each(page, leaf, values) })
 		_ = pages.Close()
 		if err != nil {
-			return fmt.Errorf("the column %s: %w", strings.Join(name, "."), err)
+			return fmt.Errorf("the column %s: %w", name, err)
 		}
-	}
-	if row+1 != f.rows {
-		return fmt.Errorf("the column %s has %d rows, the footer says %d", strings.Join(name, "."), row+1, f.rows)
 	}
 	return nil
 }
 
-func forEachValue(pages parquet.Pages, buffer []parquet.Value, each func(parquet.Value) error) error {
+func eachPageOf[T value](f *parquetFile, pages parquet.Pages, each func(parquet.Page, []T) error) error {
+	var named parquet.Dictionary // of the pages, which share one
+	var known, values []T        // what is in it, and what it makes of a page
 	for {
+		f.pace.rest()
 		page, err := pages.ReadPage()
 		if errors.Is(err, io.EOF) {
 			return nil
@@ -165,52 +244,60 @@ func forEachValue(pages parquet.Pages, buffer []parquet.Value, each func(parquet
 		if err != nil {
 			return err
 		}
-		for reader := page.Values(); err == nil; {
-			var n int
-			n, err = reader.ReadValues(buffer)
-			for _, v := range buffer[:n] {
-				if err := each(v); err != nil {
-					parquet.Release(page)
-					return err
-				}
+		if dictionary := page.Dictionary(); dictionary == nil {
+			err = each(page, valuesOf[T](page.Data()))
+		} else {
+			if dictionary != named {
+				named, known = dictionary, valuesOf[T](dictionary.Page().Data())
 			}
+			data := page.Data()
+			values = values[:0]
+			for _, i := range data.Int32() {
+				values = append(values, known[i])
+			}
+			err = each(page, values)
 		}
 		parquet.Release(page)
-		if !errors.Is(err, io.EOF) {
+		if err != nil {
 			return err
 		}
 	}
 }
 
-// capacity is what to make ready for a column: its rows, unless their number, which is only the file's word so far, is large.
-func (f *parquetFile) capacity() int { return min(f.rows, 1<<20) }
-
-// int32s reads a whole column of numbers.
-func (f *parquetFile) int32s(name string) ([]int32, error) {
-	numbers := make([]int32, 0, f.capacity())
-	err := f.column(parquet.Int32, func(_ int, v parquet.Value) error {
-		numbers = append(numbers, v.Int32())
-		return nil
-	}, name)
-	return numbers, err
+// kindOf is how Parquet calls a type.
+func kindOf[T value]() parquet.Kind {
+	switch any(*new(T)).(type) {
+	case int32:
+		return parquet.Int32
+	case int64:
+		return parquet.Int64
+	case float32:
+		return parquet.Float
+	case float64:
+		return parquet.Double
+	}
+	return parquet.ByteArray
 }
 
-// strings reads a whole column of strings, copied out.
-func (f *parquetFile) strings(name string) ([]string, error) {
-	texts := make([]string, 0, f.capacity())
-	err := f.column(parquet.ByteArray, func(_ int, v parquet.Value) error {
-		texts = append(texts, string(v.ByteArray()))
-		return nil
-	}, name)
-	return texts, err
-}
-
-// stringsOrNull is strings with "" for a null.
-func (f *parquetFile) stringsOrNull(name string) ([]string, error) {
-	texts := make([]string, 0, f.capacity())
-	err := f.columnOrNull(parquet.ByteArray, func(_ int, v parquet.Value) error {
-		texts = append(texts, string(v.ByteArray()))
-		return nil
-	}, name)
-	return texts, err
+// valuesOf gives what parquet-go has decoded: numbers where they lie, strings copied, for their page is used again.
+func valuesOf[T value](data encoding.Values) []T {
+	var values any
+	switch data.Kind() {
+	case encoding.Int32:
+		values = data.Int32()
+	case encoding.Int64:
+		values = data.Int64()
+	case encoding.Float:
+		values = data.Float()
+	case encoding.Double:
+		values = data.Double()
+	case encoding.ByteArray:
+		bytes, ends := data.ByteArray()
+		text, texts := string(bytes), make([]string, 0, len(ends))
+		for i := 1; i < len(ends); i++ {
+			texts = append(texts, text[ends[i-1]:ends[i]])
+		}
+		values = texts
+	}
+	return values.([]T)
 }

@@ -2,10 +2,9 @@ package model
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"math"
-
-	"github.com/parquet-go/parquet-go"
 )
 
 // Profile is what a visitor did within some stretch of time, as whole numbers from which every feature follows. Times are Unix
@@ -117,86 +116,91 @@ func (p *Profiles) Of(visitor int32) (profile Profile, ok bool) {
 	return profile, true
 }
 
-// NewProfiles packs profiles for fast look-up; an absent visitor has none. The order of the visitors is their numbers'.
-func NewProfiles(visitors int, of func(visitor int) (Profile, bool)) (*Profiles, error) {
-	p := &Profiles{offsets: make([]uint32, visitors+1)}
-	for v := range visitors {
-		if profile, ok := of(v); ok {
-			p.known++
-			profile.LastSeen -= profile.FirstSeen
-			for _, number := range profile.Numbers() {
-				p.data = binary.AppendUvarint(p.data, uint64(*number))
-			}
-		}
-		if len(p.data) > math.MaxUint32 {
-			return nil, fmt.Errorf("the profiles of the first %d visitors have %d bytes, more than can be addressed", v+1, len(p.data))
-		}
-		p.offsets[v+1] = uint32(len(p.data))
+// profilesPart is one Parquet file's share of the profiles, as Profiles keeps them.
+type profilesPart struct {
+	visitors []int32
+	ends     []uint32 // by row: where its profile ends in data
+	data     []byte
+}
+
+func (p *profilesPart) add(visitor int32, profile Profile) error {
+	profile.LastSeen -= profile.FirstSeen
+	for _, number := range profile.Numbers() {
+		p.data = binary.AppendUvarint(p.data, uint64(*number))
 	}
-	p.data = append(make([]byte, 0, len(p.data)), p.data...) // growth leaves up to a quarter unused
-	return p, nil
+	if len(p.data) > math.MaxUint32 {
+		return errors.New("the profiles have more bytes than can be addressed")
+	}
+	p.visitors, p.ends = append(p.visitors, visitor), append(p.ends, uint32(len(p.data)))
+	return nil
 }
 
 // loadProfiles reads a table of profiles: visitor int32 and ProfileColumns, int64.
 func loadProfiles(t table, visitors int) (*Profiles, error) {
-	type part struct {
-		visitors []int32
-		numbers  [][]int64 // by column
-	}
-	parts := make([]part, len(t.parts))
-	err := t.each(func(i int, f *parquetFile) (err error) {
-		p := &parts[i]
-		if p.visitors, err = f.int32s("visitor"); err != nil {
+	parts := make([]profilesPart, len(t.parts))
+	err := t.each(func(i int, f *parquetFile) error {
+		numbers, err := flat[int32](f, "visitor")
+		if err != nil {
 			return err
 		}
-		for _, name := range ProfileColumns {
-			column := make([]int64, 0, f.capacity())
-			err := f.column(parquet.Int64, func(_ int, v parquet.Value) error {
-				column = append(column, v.Int64())
-				return nil
-			}, name)
-			if err != nil {
+		columns := make([][]int64, len(ProfileColumns))
+		for c, name := range ProfileColumns {
+			if columns[c], err = flat[int64](f, name); err != nil {
 				return err
 			}
-			p.numbers = append(p.numbers, column)
+		}
+		for row, visitor := range numbers {
+			f.pace.rest()
+			var profile Profile
+			for c, number := range profile.Numbers() {
+				*number = columns[c][row]
+			}
+			if err := profile.Check(); err != nil {
+				return fmt.Errorf("the profile of visitor %d: %w", visitor, err)
+			}
+			if err := parts[i].add(visitor, profile); err != nil {
+				return err
+			}
 		}
 		return nil
 	})
 	if err != nil {
 		return nil, err
 	}
-	type place struct{ part, row int32 }
-	places := make([]place, visitors)
-	for i, p := range parts {
-		for row, visitor := range p.visitors {
+	return gatherProfiles(t, parts, visitors)
+}
+
+// gatherProfiles puts the profiles of all parts in the order of the visitors' numbers.
+func gatherProfiles(t table, parts []profilesPart, visitors int) (*Profiles, error) {
+	p := &Profiles{offsets: make([]uint32, visitors+1)}
+	total := 0
+	for i, part := range parts {
+		for row, visitor := range part.visitors {
 			if visitor < 0 || int(visitor) >= visitors {
 				return nil, fmt.Errorf("%w: %s holds visitor %d, beyond the %d known", ErrBadVersion, t.parts[i], visitor, visitors)
 			}
-			if places[visitor].part != 0 {
+			if p.offsets[visitor+1] != 0 {
 				return nil, fmt.Errorf("%w: %s holds visitor %d a second time", ErrBadVersion, t.parts[i], visitor)
 			}
-			places[visitor] = place{int32(i) + 1, int32(row)}
+			from, to := span(part.ends, row)
+			p.offsets[visitor+1] = to - from
+			p.known++
+		}
+		total += len(part.data)
+	}
+	if total > math.MaxUint32 {
+		return nil, fmt.Errorf("%w: the table %s has %d bytes of profiles, more than can be addressed", ErrBadVersion, t.name, total)
+	}
+	for v := range visitors {
+		p.offsets[v+1] += p.offsets[v]
+	}
+	p.data = make([]byte, total)
+	for _, part := range parts {
+		for row, visitor := range part.visitors {
+			t.pace.rest()
+			from, to := span(part.ends, row)
+			copy(p.data[p.offsets[visitor]:], part.data[from:to])
 		}
 	}
-	var bad error
-	profiles, err := NewProfiles(visitors, func(v int) (profile Profile, ok bool) {
-		at := places[v]
-		if at.part == 0 {
-			return profile, false
-		}
-		for column, number := range profile.Numbers() {
-			*number = parts[at.part-1].numbers[column][at.row]
-		}
-		if err := profile.Check(); err != nil && bad == nil {
-			bad = fmt.Errorf("%w: %s: the profile of visitor %d: %w", ErrBadVersion, t.parts[at.part-1], v, err)
-		}
-		return profile, true
-	})
-	if bad != nil {
-		return nil, bad
-	}
-	if err != nil {
-		return nil, fmt.Errorf("%w: the table %s: %w", ErrBadVersion, t.name, err)
-	}
-	return profiles, nil
+	return p, nil
 }

@@ -14,6 +14,7 @@ func TestProfilesGiveBackWhatWasPacked(t *testing.T) {
 	t.Parallel()
 	draw := rand.New(rand.NewPCG(1, 2))
 	want := make([]Profile, 1000)
+	var parts [2]profilesPart
 	for v := range want {
 		if v%3 == 0 {
 			continue // without a profile
@@ -23,8 +24,11 @@ func TestProfilesGiveBackWhatWasPacked(t *testing.T) {
 		}
 		want[v].FirstSeen = draw.Int64N(1 << 42)
 		want[v].LastSeen = want[v].FirstSeen + draw.Int64N(1<<35)
+		if err := parts[v%2].add(int32(v), want[v]); err != nil {
+			t.Fatal(err)
+		}
 	}
-	profiles, err := NewProfiles(len(want), func(v int) (Profile, bool) { return want[v], v%3 != 0 })
+	profiles, err := gatherProfiles(table{parts: []string{"a", "b"}, pace: newPace(AtOnce)}, parts[:], len(want))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,15 +10,12 @@ import (
 	"os"
 	"path"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
-
-	"golang.org/x/sync/errgroup"
 )
 
 // verifyFiles holds every file of a version against the size and checksum that its manifest gives, and returns their names.
-func verifyFiles(root *os.Root, files []File) ([]string, error) {
+func verifyFiles(root *os.Root, files []File, p *pace) ([]string, error) {
 	names := make([]string, len(files))
 	met := map[string]bool{}
 	for i, f := range files {
@@ -32,11 +29,10 @@ func verifyFiles(root *os.Root, files []File) ([]string, error) {
 		met[f.Path] = true
 		names[i] = f.Path
 	}
-	var group errgroup.Group
-	group.SetLimit(runtime.GOMAXPROCS(0))
+	group := p.group()
 	for _, f := range files {
 		group.Go(func() error {
-			if err := verifyFile(root, f); err != nil {
+			if err := verifyFile(root, f, p); err != nil {
 				return fmt.Errorf("%w: checking %s: %w", ErrBadVersion, f.Path, err)
 			}
 			return nil
@@ -60,7 +56,7 @@ func verifyFolder(root *os.Root, folder string, names []string) error {
 	return nil
 }
 
-func verifyFile(root *os.Root, f File) error {
+func verifyFile(root *os.Root, f File, p *pace) error {
 	file, err := openRegular(root, f.Path)
 	if err != nil {
 		return err
@@ -74,7 +70,11 @@ func verifyFile(root *os.Root, f File) error {
 		return fmt.Errorf("it has %d bytes, the manifest says %d", info.Size(), f.Bytes)
 	}
 	sum := sha256.New()
-	if _, err := io.Copy(sum, file); err != nil {
+	for err == nil {
+		p.rest()
+		_, err = io.CopyN(sum, file, 1<<20)
+	}
+	if !errors.Is(err, io.EOF) {
 		return err
 	}
 	if got := hex.EncodeToString(sum.Sum(nil)); got != f.SHA256 {

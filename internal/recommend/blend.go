@@ -26,21 +26,24 @@ type mixture struct {
 	query   []float32   // nil if there are no factors to go by
 	length  float64     // of the query
 	most    float64     // what factors can add to a score
-	said    []said      // by item: what the history says of it
-	round   uint32      // of requests: what is said in another is not said
-	touched []int32     // the items of which it says something
-	besides []float64   // their scores without factors, while they are looked at
+	touched []touched   // what the history says something of
+	places  []place     // by item: where among those it is
+	round   uint32      // of requests: what was touched in another is not
+	besides []float64   // scores without factors of what is touched, while they are looked at
 	history []weighed
 	met     *Set
 	top     []Scored
 }
 
-// said is what a history says of an item, side by side, for it is used together. Items are met at random all over the catalogue, and
-// each look at memory that lies elsewhere costs more than all of the arithmetic.
-type said struct {
+// touched is an item and what the history says of it. Items are met at random all over the catalogue, and each look at memory that
+// lies elsewhere costs more than all of the arithmetic: so what is said lies side by side, in as little memory as there are such
+// items, and of the whole catalogue only where to find it.
+type touched struct {
 	signals
-	round uint32
+	item int32
 }
+
+type place struct{ round, at uint32 }
 
 type signals [3]float32
 
@@ -57,13 +60,13 @@ type weighed struct {
 }
 
 func newMixture(items int) mixture {
-	return mixture{said: make([]said, items), round: 1, met: NewSet(items)}
+	return mixture{places: make([]place, items), round: 1, met: NewSet(items)}
 }
 
 func (m *mixture) clear() {
 	m.round++
-	if m.round == 0 { // after 2³² rounds, what was said in old ones would count again
-		clear(m.said)
+	if m.round == 0 { // after 2³² rounds, what was touched in old ones would count again
+		clear(m.places)
 		m.round = 1
 	}
 	m.touched, m.history, m.query, m.blend = m.touched[:0], m.history[:0], nil, model.Blend{}
@@ -71,11 +74,13 @@ func (m *mixture) clear() {
 
 // of is what the history says of an item.
 func (m *mixture) of(item int32) signals {
-	if m.said[item].round != m.round {
+	if !m.touches(item) {
 		return signals{}
 	}
-	return m.said[item].signals
+	return m.touched[m.places[item].at].signals
 }
+
+func (m *mixture) touches(item int32) bool { return m.places[item].round == m.round }
 
 // weighVisits fills the history from a visitor's items, newest first, by their ages in days and how much of a habit each is. For
 // itself an item counts by the cube root of that: whoever took something on ten days does not come back for it ten times as surely.
@@ -168,13 +173,14 @@ func (m *mixture) approach(signal int, neighbours *model.Neighbours, h weighed) 
 	return largest
 }
 
+// touch returns what is said of an item, to be changed before anything else is touched.
 func (m *mixture) touch(item int32) *signals {
-	s := &m.said[item]
-	if s.round != m.round {
-		*s = said{round: m.round}
-		m.touched = append(m.touched, item)
+	at := &m.places[item]
+	if at.round != m.round {
+		*at = place{m.round, uint32(len(m.touched))}
+		m.touched = append(m.touched, touched{item: item})
 	}
-	return &s.signals
+	return &m.touched[at.at].signals
 }
 
 // silent reports whether no signal but popularity says anything.
@@ -193,7 +199,7 @@ func (r *Recommender) reaches(m *mixture, item int32, besides, score float64) bo
 
 // score is an item's score, its boost included.
 func (r *Recommender) score(m *mixture, item int32) float64 {
-	return r.whole(m, item, r.besidesFactors(m, item))
+	return r.whole(m, item, r.besidesFactors(m, item, m.of(item)))
 }
 
 // whole is the score of an item by its score besides factors.
@@ -206,8 +212,7 @@ func (r *Recommender) whole(m *mixture, item int32, score float64) float64 {
 	return r.rules.boosted(item, score)
 }
 
-func (r *Recommender) besidesFactors(m *mixture, item int32) float64 {
-	said := m.of(item)
+func (r *Recommender) besidesFactors(m *mixture, item int32, said signals) float64 {
 	score := m.blend.Neighbours*float64(said[saidNear]) + m.blend.Recent*float64(said[saidRecent]) + m.blend.Own*float64(said[saidOwn])
 	if m.blend.Popular > 0 {
 		score += m.blend.Popular * r.popularity[item]
@@ -225,9 +230,8 @@ func (r *Recommender) mix(s *scratch, strategy string, o Options) Answer {
 	popular := r.popular[model.PopularAll]
 	s.best = s.best[:0]
 	consider := func(item int32) {
-		if m.said[item].round != m.round {
-			m.touch(item)
-			r.weigh(s, need, item, r.besidesFactors(m, item))
+		if !m.touches(item) {
+			r.weigh(s, need, item, r.besidesFactors(m, item, *m.touch(item)))
 		}
 	}
 	r.weighTouched(s, need)
@@ -296,20 +300,21 @@ func (r *Recommender) mix(s *scratch, strategy string, o Options) Answer {
 func (r *Recommender) weighTouched(s *scratch, need int) {
 	m := &s.mixture
 	m.besides, m.top = m.besides[:0], m.top[:0]
-	for i, item := range m.touched {
-		besides := r.besidesFactors(m, item)
+	for i := range m.touched {
+		item := m.touched[i].item
+		besides := r.besidesFactors(m, item, m.touched[i].signals)
 		m.besides = append(m.besides, besides)
 		if (len(m.top) < need || besides > m.top[0].Score) && !s.filter.out(item) {
 			m.top = push(m.top, Scored{int32(i), besides}, need)
 		}
 	}
 	for _, first := range m.top {
-		r.weigh(s, need, m.touched[first.Item], first.Score)
+		r.weigh(s, need, m.touched[first.Item].item, first.Score)
 		m.besides[first.Item] = -1
 	}
 	for i, besides := range m.besides {
 		if besides >= 0 {
-			r.weigh(s, need, m.touched[i], besides)
+			r.weigh(s, need, m.touched[i].item, besides)
 		}
 	}
 }

@@ -22,8 +22,8 @@ func TestSharesTakeTheScoreApart(t *testing.T) {
 	r, rank := recommend.New(v).With(byFactors), v.Factors.Rank
 	row := func(item int32) *mat.VecDense {
 		y := mat.NewVecDense(rank, nil)
-		for i := range rank {
-			y.SetVec(i, float64(v.Factors.Items[int(item)*rank+i]))
+		for i, x := range v.Factors.Items.Of(item) {
+			y.SetVec(i, float64(x))
 		}
 		return y
 	}

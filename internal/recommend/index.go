@@ -43,14 +43,13 @@ type Index struct {
 // blockRows is how many rows are multiplied at once: enough to be worth a call, and few beyond the end of a search.
 const blockRows = 32
 
-// NewIndex copies the factors: row i, at i*rank, is item i's. Rows of zeros are items without factors; they are not in the index.
-func NewIndex(factors []float32, rank int) *Index {
-	items := len(factors) / rank
+// NewIndex copies the factors that of gives for each item. Items of which it gives none, or zeros, are not in the index.
+func NewIndex(items, rank int, of func(item int32) []float32) *Index {
 	exact := make([]float64, items)
 	x := &Index{rank: rank, position: make([]int32, items), lengths: make([]float32, items)}
 	x.products.New = func() any { return new([blockRows]float32) }
 	for i := range items {
-		exact[i] = norm(factors[i*rank : (i+1)*rank])
+		exact[i] = norm(of(int32(i)))
 		x.position[i] = -1
 		if exact[i] > 0 {
 			x.order = append(x.order, int32(i))
@@ -66,7 +65,7 @@ func NewIndex(factors []float32, rank int) *Index {
 		x.position[item] = int32(p)
 		x.norms[p] = roundUp(exact[item])
 		x.lengths[item] = x.norms[p]
-		x.factors = append(x.factors, factors[int(item)*rank:int(item+1)*rank]...)
+		x.factors = append(x.factors, of(item)...)
 	}
 	return x
 }

@@ -74,7 +74,7 @@ func TestTopEqualsBruteForce(t *testing.T) {
 			for range 60 {
 				rank, items := 1+r.IntN(70), 1+r.IntN(300)
 				factors := randomFactors(r, kind, items, rank)
-				x := NewIndex(factors, rank)
+				x := indexOf(factors, rank)
 				query := make([]float32, rank)
 				for i := range query {
 					query[i] = float32(r.NormFloat64())
@@ -154,7 +154,7 @@ func TestDotIsExactButForRounding(t *testing.T) {
 func TestTopDoesNotAllocate(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	factors := randomFactors(r, "gaussian", 1000, 16)
-	x, skip, dst := NewIndex(factors, 16), &Filter{skip: NewSet(1000)}, make([]Scored, 0, 10)
+	x, skip, dst := indexOf(factors, 16), &Filter{skip: NewSet(1000)}, make([]Scored, 0, 10)
 	if n := testing.AllocsPerRun(100, func() { dst = x.Top(dst, factors[:16], 10, skip) }); n != 0 {
 		t.Errorf("%v allocations per query", n)
 	}
@@ -208,7 +208,7 @@ func BenchmarkTop(b *testing.B) {
 		const rank = 64
 		r := rand.New(rand.NewPCG(5, 6))
 		factors := size.make(r, size.items, rank)
-		x := NewIndex(factors, rank)
+		x := indexOf(factors, rank)
 		queries := size.make(r, 1000, rank)
 		for _, how := range []struct {
 			name string
@@ -248,4 +248,8 @@ func (x *Index) scan(dst []Scored, query []float32, k int, skip *Filter) []Score
 	}
 	slices.SortFunc(best, better)
 	return best
+}
+
+func indexOf(factors []float32, rank int) *Index {
+	return NewIndex(len(factors)/rank, rank, func(item int32) []float32 { return factors[int(item)*rank : int(item+1)*rank] })
 }

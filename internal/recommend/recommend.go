@@ -28,7 +28,7 @@ const (
 type Recommender struct {
 	visitors       *model.IDs
 	items          *model.IDs
-	visitorFactors []float32
+	visitorFactors model.Rows
 	seen           model.Seen
 	near           model.Neighbours
 	recent         model.Neighbours
@@ -96,7 +96,7 @@ type scratch struct {
 func New(v *model.Version) *Recommender {
 	p := v.Manifest.Parameters
 	r := &Recommender{visitors: v.Visitors, items: v.Items, visitorFactors: v.Factors.Visitors, seen: v.Seen, near: v.Near, recent: v.Recent, weights: p.EventWeights,
-		index: NewIndex(v.Factors.Items, v.Factors.Rank), popular: map[string]ranking{}, categories: &v.Categories, rules: &rules{}}
+		index: NewIndex(v.Items.Len(), v.Factors.Rank, v.Factors.Items.Of), popular: map[string]ranking{}, categories: &v.Categories, rules: &rules{}}
 	r.blends = model.Blends{Session: p.Blends.Session.Or(model.ByFactors), VisitorNew: p.Blends.VisitorNew.Or(model.ByFactors),
 		VisitorAll: p.Blends.VisitorAll.Or(model.ByFactors)}
 	r.folder = NewFolder(r.index, p.Alpha, p.RegParam)
@@ -166,11 +166,8 @@ func (r *Recommender) weighVisitor(s *scratch, visitor int32, live []LiveClick, 
 
 // taste returns a known visitor's factors, learned or folded in from s.pairs, or nil if there is nothing to go by.
 func (r *Recommender) taste(s *scratch, visitor int32) []float32 {
-	row := r.visitorFactors[int(visitor)*r.index.rank : (int(visitor)+1)*r.index.rank]
-	for _, x := range row {
-		if x != 0 {
-			return row
-		}
+	if row := r.visitorFactors.Of(visitor); row != nil {
+		return row
 	}
 	if r.folder.Fold(s.query, s.pairs) {
 		return s.query

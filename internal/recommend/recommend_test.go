@@ -285,7 +285,7 @@ func TestFoldSolvesTheNormalEquation(t *testing.T) {
 			pairs = append(pairs, recommend.Pair{Item: int32(random.IntN(items)), Strength: float32(random.IntN(8) - 2)})
 		}
 		x := make([]float32, rank)
-		ok := recommend.NewFolder(recommend.NewIndex(factors, rank), alpha, regParam).Fold(x, pairs)
+		ok := recommend.NewFolder(indexOf(factors, rank), alpha, regParam).Fold(x, pairs)
 
 		// The equation's two sides, as Spark's ALS builds them.
 		left, right, n := make([]float64, rank), make([]float64, rank), 0
@@ -336,7 +336,7 @@ func TestFoldSolvesTheNormalEquation(t *testing.T) {
 
 func TestFoldRefusesASingularSystem(t *testing.T) {
 	t.Parallel()
-	folder := recommend.NewFolder(recommend.NewIndex([]float32{1, 0}, 2), 1, 0)
+	folder := recommend.NewFolder(indexOf([]float32{1, 0}, 2), 1, 0)
 	if folder.Fold(make([]float32, 2), []recommend.Pair{{Item: 0, Strength: 1}}) {
 		t.Error("one item of rank two without regularisation was solved")
 	}
@@ -349,7 +349,7 @@ func BenchmarkFold(b *testing.B) {
 	for i := range factors {
 		factors[i] = float32(random.NormFloat64() / 30)
 	}
-	folder := recommend.NewFolder(recommend.NewIndex(factors, rank), 40, 0.1)
+	folder := recommend.NewFolder(indexOf(factors, rank), 40, 0.1)
 	for _, n := range []int{1, 5, 20} {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
 			b.ReportAllocs()
@@ -362,4 +362,8 @@ func BenchmarkFold(b *testing.B) {
 			}
 		})
 	}
+}
+
+func indexOf(factors []float32, rank int) *recommend.Index {
+	return recommend.NewIndex(len(factors)/rank, rank, func(item int32) []float32 { return factors[int(item)*rank : int(item+1)*rank] })
 }

@@ -18,8 +18,8 @@ func TestFoldGivesSparksOwnFactors(t *testing.T) {
 	r := New(v)
 	folded, checked := make([]float32, v.Factors.Rank), 0
 	for visitor := range int32(v.Visitors.Len()) {
-		learned := v.Factors.Visitors[int(visitor)*v.Factors.Rank : int(visitor+1)*v.Factors.Rank]
-		if norm(learned) == 0 {
+		learned := v.Factors.Visitors.Of(visitor)
+		if learned == nil {
 			continue
 		}
 		var pairs []Pair

@@ -151,13 +151,34 @@ func (c *champion) activate(name string) (previous *string, err error) {
 
 func (c *champion) load(name string) (*served, error) {
 	begun := time.Now()
-	v, err := model.Load(filepath.Join(c.dir, name))
+	pace := model.AtOnce
+	if c.current.Load() != nil {
+		pace = model.Gently
+	}
+	next, err := load(filepath.Join(c.dir, name), pace)
 	if err != nil {
 		return nil, err
 	}
-	next := &served{plain: recommend.New(v), version: name, manifest: v.Manifest, live: c.live, fresh: newEventsOf(v.Manifest),
+	next.live = c.live
+	next.Recommender = next.plain.WithRules(c.shop.rules)
+	next.loading = time.Since(begun)
+	return next, nil
+}
+
+// Check says what would keep a server from serving the version in dir. Errors wrap model.ErrBadVersion.
+func Check(dir string) error {
+	_, err := load(dir, model.AtOnce)
+	return err
+}
+
+// load reads all that is served of the version in dir, without what holds for every version.
+func load(dir string, pace model.Pace) (*served, error) {
+	v, err := model.LoadAt(pace, dir)
+	if err != nil {
+		return nil, err
+	}
+	next := &served{plain: recommend.New(v), version: v.Manifest.Version, manifest: v.Manifest, fresh: newEventsOf(v.Manifest),
 		visitors: v.Visitors, profiles: v.Profiles, recentProfiles: v.RecentProfiles}
-	dir := filepath.Join(c.dir, name)
 	if p := v.Manifest.Purchase; p != nil && p.Model != "" {
 		if next.purchases, err = purchase.Load(dir, p); err != nil {
 			return nil, err
@@ -168,8 +189,6 @@ func (c *champion) load(name string) (*served, error) {
 			return nil, err
 		}
 	}
-	next.Recommender = next.plain.WithRules(c.shop.rules)
-	next.loading = time.Since(begun)
 	return next, nil
 }
 

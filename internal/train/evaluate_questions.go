@@ -90,8 +90,7 @@ func ofEachVisitor(events []heldOut) (parts [][]heldOut) {
 }
 
 func hasFactors(v *model.Version, visitor int32) bool {
-	rank := v.Factors.Rank
-	return slices.ContainsFunc(v.Factors.Visitors[int(visitor)*rank:int(visitor+1)*rank], func(x float32) bool { return x != 0 })
+	return v.Factors.Visitors.Of(visitor) != nil
 }
 
 func historyOf(v *model.Version, visitor int32) (items []string) {

@@ -15,6 +15,7 @@ import (
 	"cartwheel/internal/event"
 	"cartwheel/internal/model"
 	"cartwheel/internal/reexec"
+	"cartwheel/internal/serve"
 )
 
 // TestFaultTrainingKilled kills one training after the other on a folder that grows. The last one runs to its end.
@@ -32,7 +33,7 @@ func TestFaultTrainingKilled(t *testing.T) {
 	if err != nil || b.sound() != 1 || b.champion() != "" {
 		t.Fatalf("%d versions, the champion is %q, %v; want one version and no champion", len(versions), b.champion(), err)
 	}
-	if _, err := model.Activate(b.models(), versions[0].Name); err != nil {
+	if _, err := model.Activate(b.models(), versions[0].Name, serve.Check); err != nil {
 		t.Fatal(err)
 	}
 

@@ -12,6 +12,7 @@ import (
 
 	"cartwheel/internal/config"
 	"cartwheel/internal/model"
+	"cartwheel/internal/serve"
 )
 
 const usage = `models: looks after the trained versions in DATA_DIR/models.
@@ -218,12 +219,12 @@ type changed struct {
 }
 
 func activate(s settings, versions []string) (any, func(io.Writer), error) {
-	return s.change(func() (*model.Manifest, error) { return model.Activate(s.modelsDir, versions[0]) })
+	return s.change(func() (*model.Manifest, error) { return model.Activate(s.modelsDir, versions[0], serve.Check) })
 }
 
 func rollback(s settings, _ []string) (any, func(io.Writer), error) {
 	return s.change(func() (*model.Manifest, error) {
-		m, err := model.Rollback(s.modelsDir)
+		m, err := model.Rollback(s.modelsDir, serve.Check)
 		if errors.Is(err, model.ErrNoPrevious) {
 			err = fmt.Errorf("%w (models activate VERSION makes any version the champion)", err)
 		}

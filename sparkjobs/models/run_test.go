@@ -10,6 +10,7 @@ import (
 
 	"cartwheel/internal/model"
 	"cartwheel/internal/model/modeltest"
+	"cartwheel/internal/serve"
 )
 
 // shop is a data folder of three versions, of which "b" is the champion and "a" was before.
@@ -21,7 +22,7 @@ func shop(t *testing.T) (dataDir string) {
 		modeltest.Write(t, models, modeltest.Random(name, uint64(i), 5, 8, 2+i))
 	}
 	for _, name := range []string{"a", "b"} {
-		if _, err := model.Activate(models, name); err != nil {
+		if _, err := model.Activate(models, name, serve.Check); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -126,6 +127,13 @@ func TestDamageIsTold(t *testing.T) {
 		t.Errorf("list: exit code %d\n%s", code, stdout)
 	}
 	if code, _, stderr := models(t, dir, "activate", "c"); code != 1 || !strings.Contains(stderr, "not valid JSON") {
+		t.Errorf("activate: exit code %d, %s", code, stderr)
+	}
+	// What only the API reads is held against the same standard: here a purchase model that takes features nobody knows.
+	foreign := modeltest.Random("d", 9, 5, 8, 2)
+	foreign.Features = []string{"shoe_size"}
+	modeltest.Write(t, filepath.Join(dir, "models"), foreign)
+	if code, _, stderr := models(t, dir, "activate", "d"); code != 1 || !strings.Contains(stderr, "shoe_size") {
 		t.Errorf("activate: exit code %d, %s", code, stderr)
 	}
 	if now, err := model.Champion(filepath.Join(dir, "models")); err != nil || now != "b" {

@@ -20,6 +20,7 @@ import (
 	"cartwheel/internal/kafka/kafkatest"
 	"cartwheel/internal/model"
 	"cartwheel/internal/model/modeltest"
+	"cartwheel/internal/serve"
 	"cartwheel/internal/synthetic/synthetictest"
 )
 
@@ -117,7 +118,7 @@ func TestThereAndBack(t *testing.T) {
 	s.same(s.data, other)
 	s.clean(other)
 	s.clean(s.to)
-	if m, err := model.Rollback(filepath.Join(other, "models")); err != nil || m.Version != one {
+	if m, err := model.Rollback(filepath.Join(other, "models"), serve.Check); err != nil || m.Version != one {
 		t.Errorf("rolling back what was restored: %v", err)
 	}
 }

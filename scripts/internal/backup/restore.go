@@ -16,6 +16,7 @@ import (
 	"cartwheel/internal/durable"
 	"cartwheel/internal/erasure"
 	"cartwheel/internal/model"
+	"cartwheel/internal/serve"
 )
 
 // ErrOccupied says that there are data where a backup was to be restored.
@@ -66,7 +67,7 @@ func sound(root string) (Summary, error) {
 	if s.Champion == "" {
 		return s, nil
 	}
-	if _, err := model.Load(filepath.Join(root, modelsDir, s.Champion)); err != nil {
+	if err := serve.Check(filepath.Join(root, modelsDir, s.Champion)); err != nil {
 		return s, fmt.Errorf("%w: %w", ErrBad, err)
 	}
 	return s, nil
