@@ -26,24 +26,21 @@ type mixture struct {
 	query   []float32   // nil if there are no factors to go by
 	length  float64     // of the query
 	most    float64     // what factors can add to a score
-	touched []touched   // what the history says something of
-	places  []place     // by item: where among those it is
-	round   uint32      // of requests: what was touched in another is not
-	besides []float64   // scores without factors of what is touched, while they are looked at
+	said    []said      // by item: what the history says of it
+	round   uint32      // of requests: what is said in another is not said
+	touched []int32     // the items of which it says something
+	besides []float64   // their scores without factors, while they are looked at
 	history []weighed
 	met     *Set
 	top     []Scored
 }
 
-// touched is an item and what the history says of it. Items are met at random all over the catalogue, and each look at memory that
-// lies elsewhere costs more than all of the arithmetic: so what is said lies side by side, in as little memory as there are such
-// items, and of the whole catalogue only where to find it.
-type touched struct {
+// said is what a history says of an item, side by side, for it is used together. Items are met at random all over the catalogue, and
+// each look at memory that lies elsewhere costs more than all of the arithmetic.
+type said struct {
 	signals
-	item int32
+	round uint32
 }
-
-type place struct{ round, at uint32 }
 
 type signals [3]float32
 
@@ -60,13 +57,13 @@ type weighed struct {
 }
 
 func newMixture(items int) mixture {
-	return mixture{places: make([]place, items), round: 1, met: NewSet(items)}
+	return mixture{said: make([]said, items), round: 1, met: NewSet(items)}
 }
 
 func (m *mixture) clear() {
 	m.round++
-	if m.round == 0 { // after 2³² rounds, what was touched in old ones would count again
-		clear(m.places)
+	if m.round == 0 { // after 2³² rounds, what was said in old ones would count again
+		clear(m.said)
 		m.round = 1
 	}
 	m.touched, m.history, m.query, m.blend = m.touched[:0], m.history[:0], nil, model.Blend{}
@@ -74,13 +71,11 @@ func (m *mixture) clear() {
 
 // of is what the history says of an item.
 func (m *mixture) of(item int32) signals {
-	if !m.touches(item) {
+	if m.said[item].round != m.round {
 		return signals{}
 	}
-	return m.touched[m.places[item].at].signals
+	return m.said[item].signals
 }
-
-func (m *mixture) touches(item int32) bool { return m.places[item].round == m.round }
 
 // weighVisits fills the history from a visitor's items, newest first, by their ages in days and how much of a habit each is. For
 // itself an item counts by the cube root of that: whoever took something on ten days does not come back for it ten times as surely.
@@ -162,25 +157,30 @@ func (m *mixture) approach(signal int, neighbours *model.Neighbours, h weighed) 
 	items, scores := neighbours.Of(h.item)
 	near := float32(h.near)
 	scores = scores[:len(items)]
+	all, touched, round := m.said, m.touched, m.round // which would be looked up for each item: this loop is most of an answer
 	for i, item := range items {
-		said := m.touch(item)
-		sum := said[signal] + near*scores[i]
-		said[signal] = sum
+		one := &all[item]
+		if one.round != round {
+			*one = said{round: round}
+			touched = append(touched, item)
+		}
+		sum := one.signals[signal] + near*scores[i]
+		one.signals[signal] = sum
 		if sum > largest { // max would see to NaN, too
 			largest = sum
 		}
 	}
+	m.touched = touched
 	return largest
 }
 
-// touch returns what is said of an item, to be changed before anything else is touched.
 func (m *mixture) touch(item int32) *signals {
-	at := &m.places[item]
-	if at.round != m.round {
-		*at = place{m.round, uint32(len(m.touched))}
-		m.touched = append(m.touched, touched{item: item})
+	s := &m.said[item]
+	if s.round != m.round {
+		*s = said{round: m.round}
+		m.touched = append(m.touched, item)
 	}
-	return &m.touched[at.at].signals
+	return &s.signals
 }
 
 // silent reports whether no signal but popularity says anything.
@@ -199,7 +199,7 @@ func (r *Recommender) reaches(m *mixture, item int32, besides, score float64) bo
 
 // score is an item's score, its boost included.
 func (r *Recommender) score(m *mixture, item int32) float64 {
-	return r.whole(m, item, r.besidesFactors(m, item, m.of(item)))
+	return r.whole(m, item, r.besidesFactors(m, item))
 }
 
 // whole is the score of an item by its score besides factors.
@@ -212,7 +212,8 @@ func (r *Recommender) whole(m *mixture, item int32, score float64) float64 {
 	return r.rules.boosted(item, score)
 }
 
-func (r *Recommender) besidesFactors(m *mixture, item int32, said signals) float64 {
+func (r *Recommender) besidesFactors(m *mixture, item int32) float64 {
+	said := m.of(item)
 	score := m.blend.Neighbours*float64(said[saidNear]) + m.blend.Recent*float64(said[saidRecent]) + m.blend.Own*float64(said[saidOwn])
 	if m.blend.Popular > 0 {
 		score += m.blend.Popular * r.popularity[item]
@@ -230,8 +231,9 @@ func (r *Recommender) mix(s *scratch, strategy string, o Options) Answer {
 	popular := r.popular[model.PopularAll]
 	s.best = s.best[:0]
 	consider := func(item int32) {
-		if !m.touches(item) {
-			r.weigh(s, need, item, r.besidesFactors(m, item, *m.touch(item)))
+		if m.said[item].round != m.round {
+			m.touch(item)
+			r.weigh(s, need, item, r.besidesFactors(m, item))
 		}
 	}
 	r.weighTouched(s, need)
@@ -300,22 +302,23 @@ func (r *Recommender) mix(s *scratch, strategy string, o Options) Answer {
 func (r *Recommender) weighTouched(s *scratch, need int) {
 	m := &s.mixture
 	m.besides, m.top = m.besides[:0], m.top[:0]
-	for i := range m.touched {
-		item := m.touched[i].item
-		besides := r.besidesFactors(m, item, m.touched[i].signals)
+	for i, item := range m.touched {
+		besides := r.besidesFactors(m, item)
 		m.besides = append(m.besides, besides)
 		if (len(m.top) < need || besides > m.top[0].Score) && !s.filter.out(item) {
 			m.top = push(m.top, Scored{int32(i), besides}, need)
 		}
 	}
 	for _, first := range m.top {
-		r.weigh(s, need, m.touched[first.Item].item, first.Score)
+		r.weigh(s, need, m.touched[first.Item], first.Score)
 		m.besides[first.Item] = -1
 	}
+	boosts := r.rules.boosts != nil
 	for i, besides := range m.besides {
-		if besides >= 0 {
-			r.weigh(s, need, m.touched[i].item, besides)
+		if besides < 0 || !boosts && len(s.best) == need && (besides+m.most)*(1+1e-9) < s.best[0].Score { // as reaches finds, sooner
+			continue
 		}
+		r.weigh(s, need, m.touched[i], besides)
 	}
 }
 
@@ -323,7 +326,7 @@ func (r *Recommender) weighTouched(s *scratch, need int) {
 func (r *Recommender) weigh(s *scratch, need int, item int32, besides float64) {
 	m := &s.mixture
 	if (len(s.best) < need || r.reaches(m, item, besides, s.best[0].Score)) && !s.filter.out(item) {
-		s.best = push(s.best, Scored{r.popular[model.PopularAll].place[item], r.whole(m, item, besides)}, need)
+		s.best = push(s.best, Scored{r.popularPlace[item], r.whole(m, item, besides)}, need)
 	}
 }
 

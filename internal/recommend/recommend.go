@@ -39,6 +39,7 @@ type Recommender struct {
 	popular        map[string]ranking
 	offered        map[string]ranking // popular, with boosts
 	popularity     []float64          // by item: the score in popular, all kinds of event counted
+	popularPlace   []int32            // by item: the place there
 	factorless     []int32            // items without factors, most popular first
 	categories     *model.Categories
 	rules          *rules
@@ -108,7 +109,7 @@ func New(v *model.Version) *Recommender {
 			r.factorless = append(r.factorless, item)
 		}
 	}
-	r.offered, r.popularity = r.popular, make([]float64, r.items.Len())
+	r.offered, r.popularity, r.popularPlace = r.popular, make([]float64, r.items.Len()), r.popular[model.PopularAll].place
 	for item := range r.popularity {
 		r.popularity[item] = r.popular[model.PopularAll].scored(int32(item)).Score
 	}

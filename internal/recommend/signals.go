@@ -84,8 +84,9 @@ func (r *Recommender) signals(s *scratch, decays []float64, includeSeen bool, we
 		}
 		if i == 0 || i == len(decays)-1 { // the best neighbours at either end hold those between
 			s.best = s.best[:0]
-			for _, said := range m.touched {
-				s.best = push(s.best, Scored{said.item, m.blend.Neighbours*float64(said.signals[saidNear]) + m.blend.Recent*float64(said.signals[saidRecent])}, candidates)
+			for _, item := range m.touched {
+				said := m.of(item)
+				s.best = push(s.best, Scored{item, m.blend.Neighbours*float64(said[saidNear]) + m.blend.Recent*float64(said[saidRecent])}, candidates)
 			}
 			for _, scored := range s.best {
 				add(scored.Item)
