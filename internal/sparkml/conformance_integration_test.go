@@ -56,7 +56,7 @@ func TestDefaultsAreMLlibs(t *testing.T) {
 		for name, value := range params(op)["params"].(fields) {
 			for kind, v := range value.(fields) {
 				if kind == "long" {
-					kind, v = "integer", json.Number(v.(string))
+					v = json.Number(v.(string))
 				}
 				ours[name] = v
 			}

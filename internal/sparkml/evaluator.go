@@ -83,7 +83,7 @@ func (a *MulticlassClassificationEvaluator) Validate() error {
 	atLeast(&c, "metricLabel", a.MetricLabel, 0)
 	c.finite("beta", a.Beta)
 	c.that(!(a.Beta <= 0), "beta", a.Beta, "must be above 0")
-	within(&c, "eps", a.Eps, 0, 0.5, "()")
+	within(&c, "eps", a.Eps, 0.5, "()")
 	return c.err()
 }
 

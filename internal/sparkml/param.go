@@ -117,8 +117,8 @@ func atLeast[N int | float64](c *checks, name string, value, least N) {
 	c.that(value >= least && !math.IsInf(float64(value), 0), name, value, fmt.Sprintf("must be a number of at least %v", least))
 }
 
-// within holds that the value lies in the interval, which includes its ends as the brackets tell: "[]", "(]", "[)" or "()".
-func within(c *checks, name string, value, low, high float64, brackets string) {
-	ok := value > low && value < high || value == low && brackets[0] == '[' || value == high && brackets[1] == ']'
-	c.that(ok, name, value, fmt.Sprintf("must be in %c%v, %v%c", brackets[0], low, high, brackets[1]))
+// within holds that the value lies between 0 and high, of which the brackets tell whether they count: "[]", "(]", "[)" or "()".
+func within(c *checks, name string, value, high float64, brackets string) {
+	ok := value > 0 && value < high || value == 0 && brackets[0] == '[' || value == high && brackets[1] == ']'
+	c.that(ok, name, value, fmt.Sprintf("must be in %c0, %v%c", brackets[0], high, brackets[1]))
 }

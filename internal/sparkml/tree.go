@@ -50,11 +50,11 @@ func (a *TreeEnsemble) check(c *checks, impurities ...string) {
 	c.that(a.MaxDepth >= 0 && a.MaxDepth <= 30, "maxDepth", a.MaxDepth, "must be from 0 to 30")
 	atLeast(c, "maxBins", a.MaxBins, 2)
 	atLeast(c, "minInstancesPerNode", a.MinInstancesPerNode, 1)
-	within(c, "minWeightFractionPerNode", a.MinWeightFractionPerNode, 0, 0.5, "[)")
+	within(c, "minWeightFractionPerNode", a.MinWeightFractionPerNode, 0.5, "[)")
 	c.finite("minInfoGain", a.MinInfoGain)
 	atLeast(c, "maxMemoryInMB", a.MaxMemoryInMB, 0)
 	c.that(a.CheckpointInterval == -1 || a.CheckpointInterval >= 1, "checkpointInterval", a.CheckpointInterval, "must be at least 1, or -1")
-	within(c, "subsamplingRate", a.SubsamplingRate, 0, 1, "(]")
+	within(c, "subsamplingRate", a.SubsamplingRate, 1, "(]")
 	c.that(validSubset(a.FeatureSubsetStrategy), "featureSubsetStrategy", strconv.Quote(a.FeatureSubsetStrategy),
 		"must be auto, all, onethird, sqrt, log2, a whole number of at least 1, or a share above 0 to 1.0")
 	c.oneOfFold("impurity", a.Impurity, impurities...)
@@ -129,7 +129,7 @@ func (a *GBTClassifier) Validate() error {
 	c := checks{operator: "GBTClassifier"}
 	a.check(&c, "variance")
 	atLeast(&c, "maxIter", a.MaxIter, 0)
-	within(&c, "stepSize", a.StepSize, 0, 1, "(]")
+	within(&c, "stepSize", a.StepSize, 1, "(]")
 	c.oneOfFold("lossType", a.LossType, "logistic")
 	atLeast(&c, "validationTol", a.ValidationTol, 0)
 	return c.err()

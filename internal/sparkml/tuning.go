@@ -100,7 +100,7 @@ func CrossValidate[M Transformer, E Estimator[M]](ctx context.Context, s *spark.
 // TrainAndValidate tries the candidates, likewise.
 func TrainAndValidate[M Transformer, E Estimator[M]](ctx context.Context, s *spark.Session, tv *TrainValidationSplit, candidates []E, evaluator Evaluator, data sql.DataFrame) (*TunedModel[M], error) {
 	c := checks{operator: "TrainValidationSplit"}
-	within(&c, "trainRatio", tv.TrainRatio, 0, 1, "()")
+	within(&c, "trainRatio", tv.TrainRatio, 1, "()")
 	atLeast(&c, "parallelism", tv.Parallelism, 1)
 	fold := fmt.Sprintf("IF(rand(%d) < %v, 1, 0)", tv.Seed, tv.TrainRatio)
 	return tune[M](ctx, s, c, candidates, evaluator, data, fold, 2, 1, tv.Parallelism)

@@ -190,7 +190,7 @@ func blank(title string) *plot.Plot {
 		style.Font, style.Handler = face(size), handler
 	}
 	p.Legend.Top, p.Legend.Left, p.Legend.XOffs = true, true, 6
-	p.X.LineStyle.Width, p.Y.LineStyle.Width, p.X.Padding, p.Y.Padding = 0.5, 0.5, 0, 0
+	p.X.Width, p.Y.Width, p.X.Padding, p.Y.Padding = 0.5, 0.5, 0, 0
 	return p
 }
 
