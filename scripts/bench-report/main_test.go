@@ -88,7 +88,7 @@ func TestReport(t *testing.T) {
 
 func TestWhatWasNotMeasuredIsLeftOut(t *testing.T) {
 	root := project(t)
-	put(t, root, "docs/benchmarks/train.md", page("train", "2026-11-26", "8 cores (X, 9 GB)", "| a training on 200000 events, seconds | **109.7** | 105.6 to 128.7 | 105.6, 109.7, 128.7 |\n\n## Not measured\n\nThe rest.\n"))
+	put(t, root, "docs/benchmarks/train.md", page("train", "2026-11-26", "8 cores (X, 9 GB)", "| a training on 200000 events, seconds | **109.7** | 105.6 to 128.7 | 105.6, 109.7, 128.7 |\n"))
 	if _, err := run(root); err != nil {
 		t.Fatal(err)
 	}

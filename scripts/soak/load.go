@@ -37,7 +37,8 @@ type loader struct {
 
 func (s *soak) startLoad(api string) *loader {
 	ctx, cancel := context.WithCancel(s.ctx)
-	l := &loader{soak: s, api: api, stopping: cancel, client: &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: 64, IdleConnTimeout: 10 * time.Second}}}
+	l := &loader{soak: s, api: api, stopping: cancel, client: &http.Client{Timeout: 10 * time.Second,
+		Transport: &http.Transport{MaxIdleConnsPerHost: 64, IdleConnTimeout: time.Second}}} // a connection that a burst has opened would be a goroutine of the API's for good
 	l.got.ids, l.got.resent = map[string]bool{}, map[string]bool{}
 	l.done.Go(func() {
 		tick := time.NewTicker(time.Second / time.Duration(s.rate))

@@ -104,7 +104,7 @@ func (s *soak) run(out string) (ok bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	r := &report{soak: s, samples: samples.all(), requests: requests, found: found}
+	r := &report{soak: s, samples: samples.series, behind: samples.behind, requests: requests, found: found}
 	return r.write(out)
 }
 
@@ -119,31 +119,33 @@ func (s *soak) until(share float64) error {
 	}
 }
 
-// faults restarts the broker and Spark Connect, where the middle third of the run ends and the last one begins: so that what a restart
-// leaves behind shows in the last third.
+// faults restarts the broker and Spark Connect twice: during warm-up, for buffers grow once to what comes after an outage, and where the
+// middle third of the run ends and the last one begins, so that what each restart leaves behind shows in the last third.
 func (s *soak) faults() error {
-	if err := s.until(0.6); err != nil {
-		return err
+	for _, at := range []float64{0.2, 0.6} {
+		if err := s.until(at); err != nil {
+			return err
+		}
+		s.mark("broker away")
+		if err := s.runtime(s.ctx, "down", "kafka"); err != nil {
+			return err
+		}
+		if err := s.runtime(s.ctx, "up", "kafka"); err != nil {
+			return err
+		}
+		s.mark("")
+		if err := s.until(at + 0.08); err != nil {
+			return err
+		}
+		s.mark("Connect away")
+		if err := s.stopRecorded("spark-connect"); err != nil {
+			return err
+		}
+		if err := s.runtime(s.ctx, "up", "spark"); err != nil {
+			return err
+		}
+		s.mark("")
 	}
-	s.mark("broker away")
-	if err := s.runtime(s.ctx, "down", "kafka"); err != nil {
-		return err
-	}
-	if err := s.runtime(s.ctx, "up", "kafka"); err != nil {
-		return err
-	}
-	s.mark("")
-	if err := s.until(0.68); err != nil {
-		return err
-	}
-	s.mark("Connect away")
-	if err := s.stopRecorded("spark-connect"); err != nil {
-		return err
-	}
-	if err := s.runtime(s.ctx, "up", "spark"); err != nil {
-		return err
-	}
-	s.mark("")
 	return nil
 }
 

@@ -16,6 +16,7 @@ import (
 type report struct {
 	soak     *soak
 	samples  map[string][]sample
+	behind   []behind
 	requests *requests
 	found    *found
 }
@@ -36,8 +37,8 @@ type judged struct {
 }
 
 var flat = []judged{
-	{"memory after garbage collection", "MB", func(s sample) float64 { return s.heap }, growsBy},
-	{"resident memory", "MB", func(s sample) float64 { return s.resident }, growsBy},
+	{"memory after garbage collection", " MB", func(s sample) float64 { return s.heap }, growsBy},
+	{"resident memory", " MB", func(s sample) float64 { return s.resident }, growsBy},
 	{"goroutines", "", func(s sample) float64 { return s.goroutines }, 0},
 }
 
@@ -100,14 +101,14 @@ the live history is bounded to %d visitors, so that memory has a size to be flat
 	for _, name := range slices.Sorted(maps.Keys(r.samples)) {
 		for _, j := range flat {
 			middle, last, holds := j.thirds(r.samples[name], s.minutes)
-			row(name+": "+j.title, strings.TrimSpace(fmt.Sprintf("%.1f in the middle third, %.1f in the last: %+.1f %% %s", middle, last, 100*(last/middle-1), j.unit)), holds)
+			row(name+": "+j.title, fmt.Sprintf("%.1f%s in the middle third, %.1f%s in the last: %+.1f %%", middle, j.unit, last, j.unit, 100*(last/middle-1)), holds)
 		}
 	}
 	ok := hold == all
 	row("all of it", fmt.Sprintf("%d of %d", hold, all), ok)
 	fmt.Fprintf(p, `
 Flat is what is not more than %.0f %% (or %d MB) higher in the last third of the run than in the middle one, each at its lower quartile: what remains between
-bursts. The first third is warm-up, and the faults lie between the two that are compared. Memory after garbage collection is
+bursts. The first third is warm-up, with the same faults; the second time they lie between the two thirds that are compared. Memory after garbage collection is
 `+"`go_gc_heap_live_bytes`"+`; resident memory is the system's count, which the Go runtime gives back late.
 
 Reads took %s at the median, %s at p99, %s at most. %d events were posted and accepted; %d posts were refused while the broker was away and sent again under the
@@ -131,20 +132,23 @@ func cell(wrong []string) string {
 // figure is all of it over time, every five seconds from each program's own /metrics.
 func (r *report) figure() ([]byte, error) {
 	var panels []figure.Panel
-	for _, j := range append(flat, judged{title: "lag", unit: "records", of: func(s sample) float64 { return s.lag }}) {
-		panel := figure.Panel{Title: j.title, X: "minutes", Y: j.unit, Marks: r.soak.marks}
+	for _, j := range flat {
+		panel := figure.Panel{Title: j.title, X: "minutes", Y: strings.TrimSpace(j.unit), Marks: r.soak.marks}
 		for _, name := range slices.Sorted(maps.Keys(r.samples)) {
 			line := figure.Line{Name: name}
 			for _, s := range r.samples[name] {
 				line.X, line.Y = append(line.X, s.at), append(line.Y, j.of(s))
 			}
-			if j.title != "lag" || slices.Max(append(line.Y, 0)) > 0 {
-				panel.Lines = append(panel.Lines, line)
-			}
+			panel.Lines = append(panel.Lines, line)
 		}
 		panels = append(panels, panel)
 	}
-	return figure.Lines(panels...)
+	files, live := figure.Line{Name: "not yet in a batch file"}, figure.Line{Name: "not yet in the live history"}
+	for _, b := range r.behind {
+		files.X, files.Y = append(files.X, b.at), append(files.Y, b.files)
+		live.X, live.Y = append(live.X, b.at), append(live.Y, b.live)
+	}
+	return figure.Lines(append(panels, figure.Panel{Title: "lag: what Kafka has acknowledged, but", X: "minutes", Y: "events", Marks: r.soak.marks, Lines: []figure.Line{files, live}})...)
 }
 
 func (r *report) faults() string {

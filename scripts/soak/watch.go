@@ -20,47 +20,51 @@ type sample struct {
 	heap       float64 // MB, what the last garbage collection has left
 	resident   float64 // MB
 	goroutines float64
-	lag        float64 // records that are in the topic and were not yet read
 	loads      float64 // versions that the API has loaded
 }
+
+// behind is how far the readers of the topic were behind what Kafka has acknowledged, in events.
+type behind struct{ at, files, live float64 }
 
 // watcher samples the programs until it is stopped.
 type watcher struct {
 	cancel context.CancelFunc
 	done   sync.WaitGroup
-	mu     sync.Mutex
 	series map[string][]sample
+	behind []behind
 }
 
 func (p *programs) watch(ctx context.Context) *watcher {
 	ctx, cancel := context.WithCancel(ctx)
 	w := &watcher{cancel: cancel, series: map[string][]sample{}}
-	for _, one := range p.list {
-		w.done.Go(func() {
-			tick := time.NewTicker(sampleEvery)
-			defer tick.Stop()
-			for {
-				if figures, err := scrape(ctx, one.metrics); err == nil {
-					w.mu.Lock()
-					w.series[one.name] = append(w.series[one.name], sample{at: time.Since(p.soak.start).Minutes(), heap: figures["go_gc_heap_live_bytes"] / 1e6,
-						resident: figures["process_resident_memory_bytes"] / 1e6, goroutines: figures["go_goroutines"],
-						lag: figures["cartwheel_consumer_lag_records"] + figures["cartwheel_live_lag_records"], loads: figures["cartwheel_model_loads_total"]})
-					w.mu.Unlock()
+	w.done.Go(func() {
+		tick := time.NewTicker(sampleEvery)
+		defer tick.Stop()
+		last := map[string]map[string]float64{} // of each program, as it was when it last answered
+		for {
+			at := time.Since(p.soak.start).Minutes()
+			for _, one := range p.list {
+				figures, err := scrape(ctx, one.metrics)
+				if err != nil {
+					continue
 				}
-				select {
-				case <-ctx.Done():
-					return
-				case <-tick.C:
-				}
+				last[one.name] = figures
+				w.series[one.name] = append(w.series[one.name], sample{at: at, heap: figures["go_gc_heap_live_bytes"] / 1e6,
+					resident: figures["process_resident_memory_bytes"] / 1e6, goroutines: figures["go_goroutines"], loads: figures["cartwheel_model_loads_total"]})
 			}
-		})
-	}
+			acknowledged := last["producer"]["cartwheel_producer_events_acknowledged_total"] + last["api"]["cartwheel_events_written_total"]
+			w.behind = append(w.behind, behind{at, max(0, acknowledged-last["consumer"]["cartwheel_consumer_events_published_total"]), last["api"]["cartwheel_live_lag_records"]})
+			select {
+			case <-ctx.Done():
+				return
+			case <-tick.C:
+			}
+		}
+	})
 	return w
 }
 
 func (w *watcher) stop() { w.cancel(); w.done.Wait() }
-
-func (w *watcher) all() map[string][]sample { return w.series }
 
 // scrape reads a program's figures; those that differ only in labels are added up.
 func scrape(ctx context.Context, addr string) (map[string]float64, error) {

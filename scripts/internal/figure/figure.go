@@ -55,7 +55,7 @@ type Panel struct {
 	Dots        bool // a dot on each value, for a few that were measured one by one
 }
 
-// Lines draws panels one below the other, their X axes in line. Both axes begin at 0.
+// Lines draws panels one below the other, their X axes in line. Both axes begin at 0; a burst that is much higher than the rest is cut off.
 func Lines(panels ...Panel) ([]byte, error) {
 	plots := make([][]*plot.Plot, len(panels))
 	for i, panel := range panels {
@@ -78,13 +78,12 @@ func (panel Panel) plot() (*plot.Plot, error) {
 	p.X.Label.Text, p.Y.Label.Text = panel.X, panel.Y
 	p.X.Tick.Marker, p.Y.Tick.Marker = short{}, short{}
 	p.Add(grid())
-	top := 0.0
+	most := panel.top()
 	for i, line := range panel.Lines {
 		var points plotter.XYs
 		for j := range line.X {
 			if !math.IsNaN(line.Y[j]) {
-				points = append(points, plotter.XY{X: line.X[j], Y: line.Y[j]})
-				top = max(top, line.Y[j])
+				points = append(points, plotter.XY{X: line.X[j], Y: min(line.Y[j], most)})
 			}
 		}
 		if len(points) == 0 {
@@ -102,13 +101,31 @@ func (panel Panel) plot() (*plot.Plot, error) {
 			p.Add(dots)
 		}
 	}
-	p.X.Min, p.Y.Min, p.Y.Max = 0, 0, max(1.25*top, 1) // room for the legend
+	p.X.Min, p.Y.Min, p.Y.Max = 0, 0, 1.25*most // room for the legend
 	for _, m := range panel.Marks {
 		if err := addMark(p, m); err != nil {
 			return nil, err
 		}
 	}
 	return p, nil
+}
+
+// top is the highest value that is drawn. A short burst that would make everything else flat is cut off: what is more than four times as
+// high as 99 of 100 values.
+func (panel Panel) top() float64 {
+	var all []float64
+	for _, line := range panel.Lines {
+		for _, y := range line.Y {
+			if !math.IsNaN(y) {
+				all = append(all, y)
+			}
+		}
+	}
+	if len(all) == 0 {
+		return 1
+	}
+	slices.Sort(all)
+	return max(1, min(all[len(all)-1], 4*all[(len(all)-1)*99/100]))
 }
 
 func addMark(p *plot.Plot, m Mark) error {
@@ -216,6 +233,8 @@ func (short) Ticks(low, high float64) []plot.Tick {
 			ticks[i].Label = strconv.FormatFloat(t.Value/1e6, 'g', 4, 64) + "M"
 		case math.Abs(high) >= 2e4:
 			ticks[i].Label = strconv.FormatFloat(t.Value/1e3, 'g', 4, 64) + "k"
+		default:
+			ticks[i].Label = strconv.FormatFloat(t.Value, 'g', 4, 64)
 		}
 	}
 	return ticks

@@ -63,6 +63,21 @@ func TestLines(t *testing.T) {
 	}
 }
 
+func TestBurstIsCutOff(t *testing.T) {
+	line := Line{Name: "api"}
+	for i := range 1000 {
+		line.X, line.Y = append(line.X, float64(i)), append(line.Y, 40)
+	}
+	line.Y[500] = 90_000
+	svg, err := Lines(Panel{Title: "goroutines", Lines: []Line{line}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, words := elements(t, svg); strings.Contains(words, "k") || !strings.Contains(words, "200") {
+		t.Errorf("the axis is\n%s", words)
+	}
+}
+
 func TestDots(t *testing.T) {
 	svg, err := Lines(Panel{Title: "growth", X: "events", Y: "s", Dots: true, Lines: []Line{{"all", []float64{2e5, 7e5, 2.7e6}, []float64{60, 150, 500}}}})
 	if err != nil {
