@@ -95,9 +95,9 @@ type scratch struct {
 
 // New prepares to answer from a version. It copies the items' factors into the order of search, so that the version may be let go.
 func New(v *model.Version) *Recommender {
-	p := v.Manifest.Parameters
+	p, categories := v.Manifest.Parameters, v.Categories // copied, for a pointer into the version would keep all of it
 	r := &Recommender{visitors: v.Visitors, items: v.Items, visitorFactors: v.Factors.Visitors, seen: v.Seen, near: v.Near, recent: v.Recent, weights: p.EventWeights,
-		index: NewIndex(v.Items.Len(), v.Factors.Rank, v.Factors.Items.Of), popular: map[string]ranking{}, categories: &v.Categories, rules: &rules{}}
+		index: NewIndex(v.Items.Len(), v.Factors.Rank, v.Factors.Items.Of), popular: map[string]ranking{}, categories: &categories, rules: &rules{}}
 	r.blends = model.Blends{Session: p.Blends.Session.Or(model.ByFactors), VisitorNew: p.Blends.VisitorNew.Or(model.ByFactors),
 		VisitorAll: p.Blends.VisitorAll.Or(model.ByFactors)}
 	r.folder = NewFolder(r.index, p.Alpha, p.RegParam)

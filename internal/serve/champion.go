@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -198,9 +197,7 @@ func (c *champion) swap(next *served) {
 	c.metrics.swapped(next)
 	c.log.Info("champion loaded", "version", next.version, "visitors", next.Visitors(), "items", next.Items(),
 		"rank", next.manifest.Parameters.Rank, "seconds", next.loading.Seconds())
-	// What loading needed, and the version before, may be most of the memory: give it back now rather than when the next request
-	// happens to need some.
-	debug.FreeOSMemory()
+	settleMemory()
 }
 
 func (c *champion) explain(fault string) {
