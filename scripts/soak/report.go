@@ -84,7 +84,7 @@ func (r *report) page() (*page.Page, bool, error) {
 	}
 	fmt.Fprintf(p, `Everything ran on this one machine: Kafka, Spark, the producer (a file of %d events with `+"`--speed`"+`), the consumer, `+"`train --every %s`"+`,
 the API, and the load of %d requests a second, a tenth of them posted events. The shop is a bounded one, whose visitors come back to the same items %d times, and
-the live history is bounded to %d visitors, so that memory has a size to be flat at. %s.
+the live history is bounded to %d visitors, so that memory has a size to be flat at. The faults: %s.
 
 | what must hold | found | holds |
 |---|---|---|
@@ -143,12 +143,12 @@ func (r *report) figure() ([]byte, error) {
 		}
 		panels = append(panels, panel)
 	}
-	files, live := figure.Line{Name: "not yet in a batch file"}, figure.Line{Name: "not yet in the live history"}
+	files, live := figure.Line{Name: "batch files"}, figure.Line{Name: "live history"}
 	for _, b := range r.behind {
 		files.X, files.Y = append(files.X, b.at), append(files.Y, b.files)
 		live.X, live.Y = append(live.X, b.at), append(live.Y, b.live)
 	}
-	return figure.Lines(append(panels, figure.Panel{Title: "lag: what Kafka has acknowledged, but", X: "minutes", Y: "events", Marks: r.soak.marks, Lines: []figure.Line{files, live}})...)
+	return figure.Lines(append(panels, figure.Panel{Title: "lag: events that Kafka has acknowledged and that are not yet there", X: "minutes", Y: "events", Marks: r.soak.marks, Lines: []figure.Line{files, live}})...)
 }
 
 func (r *report) faults() string {

@@ -52,11 +52,13 @@ func (p *programs) watch(ctx context.Context) *watcher {
 				w.series[one.name] = append(w.series[one.name], sample{at: at, heap: figures["go_gc_heap_live_bytes"] / 1e6,
 					resident: figures["process_resident_memory_bytes"] / 1e6, goroutines: figures["go_goroutines"], loads: figures["cartwheel_model_loads_total"]})
 			}
+			if ctx.Err() != nil {
+				return
+			}
 			acknowledged := last["producer"]["cartwheel_producer_events_acknowledged_total"] + last["api"]["cartwheel_events_written_total"]
 			w.behind = append(w.behind, behind{at, max(0, acknowledged-last["consumer"]["cartwheel_consumer_events_published_total"]), last["api"]["cartwheel_live_lag_records"]})
 			select {
 			case <-ctx.Done():
-				return
 			case <-tick.C:
 			}
 		}

@@ -230,11 +230,11 @@ func (short) Ticks(low, high float64) []plot.Tick {
 		case t.Value == 0:
 			ticks[i].Label = "0"
 		case math.Abs(high) >= 2e6:
-			ticks[i].Label = strconv.FormatFloat(t.Value/1e6, 'g', 4, 64) + "M"
+			ticks[i].Label = strconv.FormatFloat(t.Value/1e6, 'g', 6, 64) + "M"
 		case math.Abs(high) >= 2e4:
-			ticks[i].Label = strconv.FormatFloat(t.Value/1e3, 'g', 4, 64) + "k"
+			ticks[i].Label = strconv.FormatFloat(t.Value/1e3, 'g', 6, 64) + "k"
 		default:
-			ticks[i].Label = strconv.FormatFloat(t.Value, 'g', 4, 64)
+			ticks[i].Label = strconv.FormatFloat(t.Value, 'g', 6, 64)
 		}
 	}
 	return ticks
