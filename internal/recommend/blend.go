@@ -29,7 +29,7 @@ type mixture struct {
 	said    []said      // by item: what the history says of it
 	round   uint32      // of requests: what is said in another is not said
 	touched []int32     // the items of which it says something
-	besides []float64   // their scores without factors, while they are looked at
+	looks   []look      // at each of these, while they are weighed
 	history []weighed
 	met     *Set
 	top     []Scored
@@ -49,6 +49,12 @@ const (
 	saidRecent        // the same by the recent neighbours
 	saidOwn           // its weight, if it is one of the history's
 )
+
+// look is what is found of an item without its factors.
+type look struct {
+	besides float64 // its score without them
+	atMost  float64 // what its score may be with them, its boost included
+}
 
 // weighed is an item of a history, and how much it counts for its neighbours and for itself.
 type weighed struct {
@@ -188,13 +194,13 @@ func (m *mixture) silent() bool {
 	return m.blend.Neighbours == 0 && m.blend.Recent == 0 && m.blend.Own == 0 && m.blend.Factors == 0
 }
 
-// reaches reports whether the score of an item, its boost included, may be as high as that, by its score besides factors and a look at
-// no more than the length of its factors (Cauchy and Schwarz), if at that. It errs on the side of yes by more than rounding.
-func (r *Recommender) reaches(m *mixture, item int32, besides, score float64) bool {
-	if r.rules.boosted(item, besides+m.most)*(1+1e-9) < score {
-		return false
+// atMost bounds the score of an item, its boost included, by its score besides factors and a look at no more than the length of its
+// factors (Cauchy and Schwarz). It errs upwards by more than rounding.
+func (r *Recommender) atMost(m *mixture, item int32, besides float64) float64 {
+	if m.most > 0 {
+		besides += min(m.most, m.blend.Factors*m.length*r.index.length(item))
 	}
-	return m.most == 0 || r.rules.boosted(item, besides+m.blend.Factors*m.length*r.index.length(item))*(1+1e-9) >= score
+	return r.rules.boosted(item, besides) * (1 + 1e-9)
 }
 
 // score is an item's score, its boost included.
@@ -301,32 +307,39 @@ func (r *Recommender) mix(s *scratch, strategy string, o Options) Answer {
 // need no look at theirs.
 func (r *Recommender) weighTouched(s *scratch, need int) {
 	m := &s.mixture
-	m.besides, m.top = m.besides[:0], m.top[:0]
+	m.looks, m.top = m.looks[:0], m.top[:0]
 	for i, item := range m.touched {
 		besides := r.besidesFactors(m, item)
-		m.besides = append(m.besides, besides)
+		m.looks = append(m.looks, look{besides, r.atMost(m, item, besides)})
 		if (len(m.top) < need || besides > m.top[0].Score) && !s.filter.out(item) {
 			m.top = push(m.top, Scored{int32(i), besides}, need)
 		}
 	}
 	for _, first := range m.top {
-		r.weigh(s, need, m.touched[first.Item], first.Score)
-		m.besides[first.Item] = -1
+		r.enter(s, need, m.touched[first.Item], first.Score)
+		m.looks[first.Item].atMost = math.Inf(-1) // it need not be weighed again
 	}
-	boosts := r.rules.boosts != nil
-	for i, besides := range m.besides {
-		if besides < 0 || !boosts && len(s.best) == need && (besides+m.most)*(1+1e-9) < s.best[0].Score { // as reaches finds, sooner
-			continue
+	for i, look := range m.looks {
+		worst := -math.MaxFloat64 // anything comes in while there is room
+		if len(s.best) == need {
+			worst = s.best[0].Score
 		}
-		r.weigh(s, need, m.touched[i], besides)
+		if look.atMost >= worst {
+			r.enter(s, need, m.touched[i], look.besides)
+		}
 	}
 }
 
 // weigh puts an item among the best if it is one of them and may be shown.
 func (r *Recommender) weigh(s *scratch, need int, item int32, besides float64) {
-	m := &s.mixture
-	if (len(s.best) < need || r.reaches(m, item, besides, s.best[0].Score)) && !s.filter.out(item) {
-		s.best = push(s.best, Scored{r.popularPlace[item], r.whole(m, item, besides)}, need)
+	if len(s.best) < need || r.atMost(&s.mixture, item, besides) >= s.best[0].Score {
+		r.enter(s, need, item, besides)
+	}
+}
+
+func (r *Recommender) enter(s *scratch, need int, item int32, besides float64) {
+	if !s.filter.out(item) {
+		s.best = push(s.best, Scored{r.popularPlace[item], r.whole(&s.mixture, item, besides)}, need)
 	}
 }
 
