@@ -41,7 +41,7 @@ reading the files to the published version, in seconds of wall-clock time. Spark
 		p.Section("Not measured", cmp.Or(r.ended, "The same fit from Go and from PySpark: there was no PySpark."))
 		return p, nil
 	}
-	p.Section("The same fit from Go and from PySpark", fmt.Sprintf("Implicit ALS, rank %d, %d iterations, on %d ratings of the largest shop, on the same server, one right after the other, the first one alternating.", rank, iterations, r.ratings))
+	p.Section("The same fit from Go and from PySpark", fmt.Sprintf("Implicit ALS, rank %d, %d iterations, on %d ratings of the smallest shop, on the same server, one right after the other, the first one alternating.", rank, iterations, r.ratings))
 	rows = []page.Row{{Name: "from Go, seconds", Format: "%.2f"}, {Name: "from PySpark, seconds", Format: "%.2f"}, {Name: "Go, of PySpark's time", Format: "%.3f"}}
 	for _, pair := range r.pairs {
 		for i, v := range []float64{pair.golang, pair.python, pair.golang / pair.python} {
