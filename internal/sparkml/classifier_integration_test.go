@@ -19,7 +19,7 @@ func TestLogisticRegression(t *testing.T) {
 	s, ctx := sparktest.Open(t), t.Context()
 	data := blobs(t, s)
 	lr := sparkml.NewLogisticRegression()
-	lr.RegParam, lr.ElasticNetParam, lr.WeightCol, lr.MaxIter = 0.01, 0.5, "w", 50
+	lr.RegParam, lr.ElasticNetParam, lr.WeightCol, lr.MaxIter = 0.01, 0.5, "w", 10
 	model := must(lr.Fit(ctx, s, data))(t)
 	predicts(t, model, data)
 
@@ -63,6 +63,7 @@ func TestLogisticRegression(t *testing.T) {
 	}
 
 	three := sparkml.NewLogisticRegression()
+	three.MaxIter = 5
 	multi := must(three.Fit(ctx, s, assemble(t, s, must(s.Sql(ctx, `SELECT double(id) x, id DIV 10 label FROM range(30)`))(t), "x")))(t)
 	if m := must(multi.CoefficientMatrix(ctx))(t); len(m) != 3 {
 		t.Errorf("coefficients of three classes: %v", m)

@@ -59,6 +59,7 @@ func ExampleCrossValidate() {
 	candidates := sparkml.Grid(func() *sparkml.ALS {
 		als := sparkml.NewALS()
 		als.Rank, als.MaxIter, als.ColdStartStrategy = 1, 5, "drop"
+		als.NumUserBlocks, als.NumItemBlocks = 2, 2 // the data is small
 		return als
 	}, sparkml.Axis(func(als *sparkml.ALS, v float64) { als.RegParam = v }, 100, 0.1))
 	evaluator := sparkml.NewRegressionEvaluator()

@@ -23,7 +23,7 @@ func threeStages() *sparkml.Pipeline {
 	scaler := sparkml.NewStandardScaler()
 	scaler.InputCol, scaler.OutputCol, scaler.WithMean = "raw", "scaled", true
 	lr := sparkml.NewLogisticRegression()
-	lr.FeaturesCol, lr.RegParam = "scaled", 0.1
+	lr.FeaturesCol, lr.RegParam, lr.MaxIter = "scaled", 0.1, 10
 	return sparkml.NewPipeline(assembler, scaler, lr)
 }
 

@@ -83,9 +83,9 @@ func TestFitSurvivesBrokenConnections(t *testing.T) {
 			t.Errorf("closing the session: %v", err)
 		}
 	})
-	// The server reports every two seconds. Each of the two tasks sleeps for six, so that reports must come while they run.
+	// The server reports every two seconds. The task sleeps for four, so that reports must come while it runs, and leaves a core to other tests.
 	ratings := must(s.Sql(t.Context(), `SELECT CAST(id % 20 AS int) user, CAST(id % 10 AS int) item,
-		IF(java_method('java.lang.Thread', 'sleep', 60L) IS NULL, 1.0f, 1.0f) rating FROM range(0, 200, 1, 2)`))(t)
+		IF(java_method('java.lang.Thread', 'sleep', 20L) IS NULL, 1.0f, 1.0f) rating FROM range(0, 200, 1, 1)`))(t)
 	als := sparkml.NewALS()
 	als.MaxIter, als.NumUserBlocks, als.NumItemBlocks = 2, 2, 2
 	broken := 0

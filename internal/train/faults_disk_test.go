@@ -14,6 +14,7 @@ import (
 
 // TestFaultDiskFull fills the disk under Spark's writing, at several moments of a training.
 func TestFaultDiskFull(t *testing.T) {
+	t.Parallel()
 	b := emptyBench(t)
 	err := syscall.Mount("tmpfs", b.dir, "tmpfs", 0, "size=64m,mode=755")
 	if errors.Is(err, syscall.EPERM) || errors.Is(err, syscall.EACCES) {

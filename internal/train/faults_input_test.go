@@ -55,6 +55,7 @@ func (b *bench) manifest() *model.Manifest {
 
 // TestFaultPoorData trains on what no shop is like. Each either gives a version that can be loaded, or says what is wrong.
 func TestFaultPoorData(t *testing.T) {
+	t.Parallel()
 	varied := func(i int) [3]string { return [3]string{fmt.Sprint("v", i%7), "view", fmt.Sprint("i", i%11)} }
 	for _, test := range []struct {
 		name   string
@@ -73,6 +74,7 @@ func TestFaultPoorData(t *testing.T) {
 		{"all events alike", events(50, func(int) [3]string { return [3]string{"v", "view", "i"} }), nil, nil, false},
 	} {
 		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
 			b := emptyBench(t)
 			if test.events != nil {
 				b.put(0, test.events)
@@ -97,6 +99,7 @@ func TestFaultPoorData(t *testing.T) {
 // TestFaultBatchFiles trains once, on a folder with a batch file that was cut off and one that was delivered three times, while a
 // second training is tried, and asks the Spark UI what it was told.
 func TestFaultBatchFiles(t *testing.T) {
+	t.Parallel()
 	b := setup(t, os.Getenv("SPARK_REMOTE"), 3000)
 	files, err := filepath.Glob(filepath.Join(b.batches(), "batch_*.csv"))
 	if err != nil {
@@ -150,6 +153,7 @@ func TestFaultBatchFiles(t *testing.T) {
 }
 
 func TestFaultParameters(t *testing.T) {
+	t.Parallel()
 	b := emptyBench(t)
 	b.put(0, events(10, func(i int) [3]string { return [3]string{"v", "view", fmt.Sprint("i", i)} }))
 	for flag, values := range map[string][]string{

@@ -20,6 +20,7 @@ import (
 
 // TestFaultTrainingKilled kills one training after the other on a folder that grows. The last one runs to its end.
 func TestFaultTrainingKilled(t *testing.T) {
+	t.Parallel()
 	b := setup(t, os.Getenv("SPARK_REMOTE"), 3000)
 	random := rand.New(rand.NewPCG(faultSeed, 1))
 
@@ -119,6 +120,7 @@ func (b *bench) wantEverything() {
 }
 
 func TestFaultsOfSpark(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t)
 	t.Run("an executor is killed during a fit, the Connect server during the next", func(t *testing.T) {
 		b := setup(t, c.remote, 3000)

@@ -26,7 +26,8 @@ import (
 )
 
 // Faults that need the program as a process, and some a Spark of their own. `make test` runs a bounded part; with
-// CARTWHEEL_FAULTS=full, `make test-faults` runs all. Everything that is random follows from the seed.
+// CARTWHEEL_FAULTS=full, `make test-faults` runs all. Everything that is random follows from the seed. A small training leaves the
+// cluster idle most of the time, so the tests run beside one another, each in a data folder of its own.
 
 const faultSeed = 20150918
 
