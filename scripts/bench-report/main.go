@@ -137,7 +137,7 @@ var headlines = []headline{
 	{"train", "training on 200,000 events, files to a version", "{a training on 200000 events, seconds} s", ""},
 	{"train", "training on 700,000 events, files to a version", "{a training on 700000 events, seconds} s", ""},
 	{"train", "training on 2,756,101 events, files to a version", "{a training on 2756101 events, seconds} s", ""},
-	{"train", "the largest shop's ALS fit, from Go", "{from Go, seconds} s", "from PySpark {from PySpark, seconds} s; ratio of the pairs {Go, of PySpark's time}"},
+	{"train", "an ALS fit from Go, events of the smallest shop", "{from Go, seconds} s", "from PySpark {from PySpark, seconds} s; ratio of the pairs {Go, of PySpark's time}"},
 	{"serve", "API: a visitor by the whole blend, 8 connections", "{a visitor, requests/s} requests/s, p99 {a visitor, p99, ms} ms", "a fixed answer by gin {fixed answer, requests/s}/s"},
 	{"serve", "API: visitors in batches of 1,000", "{visitors/s in batches of 1,000} visitors/s", ""},
 	{"serve", "API: the exact search, 37,000 items x 64", "{als-37k/pruned} queries/s", "scanning all {als-37k/full-scan}/s"},
