@@ -196,7 +196,7 @@ func (b *bench) loading(p *page.Page) error {
 			rows[i].Values = append(rows[i].Values, v)
 		}
 	}
-	p.Section("Loading a large version", fmt.Sprintf("%d visitors and %d items x %d: %.0f MB of factors. Resident is the whole process. It holds the ids, what each visitor touched and two tables of neighbours besides the factors.",
+	p.Section("Loading a large version", fmt.Sprintf("%d visitors and %d items x %d: %.0f MB of factors. Resident is the whole process. Besides the factors it holds the ids, what each visitor touched, and two tables of neighbours that together are about as large again.",
 		len(large.spec.Visitors), len(large.spec.Items), rank, float64(large.weight)/1e6))
 	p.Table(rows)
 	return nil
