@@ -75,7 +75,7 @@ func run(ctx context.Context, args []string) error {
 	if err := b.command("go", "build", "-o", filepath.Join(b.dir, "api"), "./api").Run(); err != nil {
 		return fmt.Errorf("building the API: %w", err)
 	}
-	b.shop = newShop(120_000, 37_000)
+	b.shop = newShop(usual)
 	b.shop.write(filepath.Join(b.dir, "data"))
 	p, err := measure(b)
 	if err != nil {

@@ -23,12 +23,40 @@ type shop struct {
 	weight int64 // of its factors, in bytes
 }
 
-// newShop makes up a version. What matters for speed follows the trained one: how long the lists of neighbours are (of items seen
-// together mostly 200, of late 44 on average), how many items a visitor has touched (half of them up to 3, one in a hundred 20), how the
-// norms of the factors are spread, and the blends. Low numbers are popular items, and items of near numbers are alike.
-func newShop(visitors, items int) *shop {
-	spec := modeltest.Random("bench", 1, visitors, items, rank)
-	s := &shop{spec: spec, dice: rand.New(rand.NewPCG(1, 2)), weight: int64(visitors+items) * rank * 4}
+// shape is what of a trained version a made-up one follows.
+type shape struct {
+	visitors, items int
+	factored        float64                  // share of the visitors that have factors, if it is not nearly all
+	near, recent    func(*rand.Rand) int     // how many neighbours an item has, and of late
+	touched         func(*rand.Rand) float64 // how many items a visitor has touched
+}
+
+var (
+	// usual is a version of those items and visitors that are there again and again: of items seen together mostly 200, of late 44 on
+	// average; half of the visitors have touched up to 3 items, one in a hundred 20.
+	usual = shape{120_000, 37_000, 1,
+		func(dice *rand.Rand) int {
+			if dice.IntN(4) == 0 {
+				return 5 + dice.IntN(195)
+			}
+			return 200
+		},
+		func(dice *rand.Rand) int { return int(44 * dice.ExpFloat64()) },
+		func(dice *rand.Rand) float64 { return math.Exp(0.9 + 0.8*dice.NormFloat64()) }}
+	// everything is a version of all of RetailRocket's items and visitors: 58 items seen together with an item on average, 8 of late;
+	// three in four visitors were there once, and have no factors; the others touched 3 items on average.
+	everything = shape{1_400_000, 235_061, 0.24,
+		func(dice *rand.Rand) int { return int(60 * dice.ExpFloat64()) },
+		func(dice *rand.Rand) int { return int(9 * dice.ExpFloat64()) },
+		func(dice *rand.Rand) float64 { return 1 + math.Exp(0.3+0.6*dice.NormFloat64()) }}
+)
+
+// newShop makes up a version of that shape, with norms of the factors and blends like those of a trained one, which speed follows from
+// as well. Low numbers are popular items, and items of near numbers are alike.
+func newShop(of shape) *shop {
+	items := of.items
+	spec := modeltest.Random("bench", 1, of.visitors, items, rank)
+	s := &shop{spec: spec, dice: rand.New(rand.NewPCG(1, 2))}
 	for _, row := range spec.ItemFactors {
 		scale := float32(0.03 * math.Exp(s.dice.NormFloat64()))
 		for i := range row {
@@ -37,24 +65,29 @@ func newShop(visitors, items int) *shop {
 	}
 	popular := make([]modeltest.Scored, items)
 	for i, item := range spec.Items {
-		near := 200
-		if s.dice.IntN(4) == 0 {
-			near = 5 + s.dice.IntN(195)
-		}
-		spec.Near[item] = s.neighbours(i, near)
-		spec.Recent[item] = s.neighbours(i, min(200, int(44*s.dice.ExpFloat64())))
+		spec.Near[item] = s.neighbours(i, min(200, of.near(s.dice)))
+		spec.Recent[item] = s.neighbours(i, min(200, of.recent(s.dice)))
 		popular[i] = modeltest.Scored{Item: item, Score: 1000 / math.Pow(float64(i+1), 0.8)}
 	}
 	spec.Popular[model.PopularAll] = popular
 	for v, visitor := range spec.Visitors {
 		var seen []modeltest.Pair
+		once := of.factored < 1 && s.dice.Float64() >= of.factored
+		if once {
+			spec.VisitorFactors[v] = nil
+		}
 		row := spec.VisitorFactors[v]
 		clear(row)
-		for i := range min(200, 1+int(math.Exp(0.9+0.8*s.dice.NormFloat64()))) {
+		n := 1
+		if !once {
+			n = min(200, 1+int(of.touched(s.dice)))
+		}
+		for i := range n {
 			item := s.item()
 			if i > 0 && s.dice.IntN(2) == 0 {
-				near := spec.Near[seen[i-1].Item]
-				item = s.number(near[s.dice.IntN(len(near))].Item)
+				if near := spec.Near[seen[i-1].Item]; len(near) > 0 {
+					item = s.number(near[s.dice.IntN(len(near))].Item)
+				}
 			}
 			seen = append(seen, modeltest.Pair{Item: spec.Items[item], Strength: 1, Age: float32(3 * i), Habit: 1})
 			for f, y := range spec.ItemFactors[item] {
@@ -64,6 +97,11 @@ func newShop(visitors, items int) *shop {
 			}
 		}
 		spec.Seen[visitor] = seen
+	}
+	for _, rows := range [][][]float32{spec.VisitorFactors, spec.ItemFactors} {
+		for _, row := range rows {
+			s.weight += int64(4 * len(row))
+		}
 	}
 	s.spec.Blends = model.Blends{
 		Session:    model.Blend{Neighbours: 0.6, Own: 1, NeighboursDecay: 0.7, OwnDecay: 0.8},
