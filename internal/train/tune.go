@@ -46,7 +46,7 @@ func (t tuner) tune(h half) model.Blends {
 	for kind, blend := range map[string]*model.Blend{visitorNew: &chosen.VisitorNew, visitorAll: &chosen.VisitorAll, session: &chosen.Session} {
 		cases := slices.DeleteFunc(slices.Clone(t[kind]), func(c tuneCase) bool { return c.half&h == 0 })
 		if len(cases) >= 50 { // fewer decide nothing
-			*blend = climb(*blend, kind, cases)
+			*blend = search(*blend, kind, cases)
 		}
 	}
 	return chosen
@@ -81,12 +81,25 @@ func prepare(r *recommend.Recommender, items *model.IDs, asked []question) []tun
 	return cases
 }
 
-// climb improves one number of the blend after the other, each over its values, until a round over all of them changes nothing.
-func climb(b model.Blend, kind string, cases []tuneCase) model.Blend {
-	decays := visitorDecays
+// search climbs from the default and, for visitors, once more from where factors lead: what a visitor's items are near to and what his
+// factors say point the same way, and a climb that begins with much of the one may end before it has found the other.
+func search(b model.Blend, kind string, cases []tuneCase) model.Blend {
 	if kind == session {
-		decays = sessionDecays
+		b, _ = climb(b, kind, sessionDecays, cases)
+		return b
 	}
+	led := b
+	led.Factors, led.Neighbours, led.Recent, led.Popular = 1, 0.1, 0.1, 0.3
+	b, reached := climb(b, kind, visitorDecays, cases)
+	if other, further := climb(led, kind, visitorDecays, cases); further > reached {
+		return other
+	}
+	return b
+}
+
+// climb improves one number of the blend after the other, each over its values, until a round over all of them changes nothing. It
+// returns what the blend has reached, too.
+func climb(b model.Blend, kind string, decays []float64, cases []tuneCase) (model.Blend, float64) {
 	knobs := []func(*model.Blend) (*float64, []float64){
 		func(b *model.Blend) (*float64, []float64) { return &b.Recent, weights },
 		func(b *model.Blend) (*float64, []float64) { return &b.Factors, weights },
@@ -113,10 +126,15 @@ func climb(b model.Blend, kind string, cases []tuneCase) model.Blend {
 			}
 		}
 	}
-	return b
+	return b, best
 }
 
-// objective is what a blend is chosen by: the mean of hit rate and reciprocal place for the next item of a session, NDCG@10 for a visitor.
+// depths are the lengths of list by which a visitor's blend is chosen. One shop has a few hundred visitors who come back, and the first
+// ten places alone tell two blends apart mostly by chance; what just misses them tells, too.
+var depths = []int{10, 20, 50}
+
+// objective is what a blend is chosen by: the mean of hit rate and reciprocal place for the next item of a session, the mean of NDCG over
+// the depths for a visitor.
 func objective(b model.Blend, kind string, decays []float64, cases []tuneCase) float64 {
 	near, own := closest(decays, b.NeighboursDecay), closest(decays, b.OwnDecay)
 	values := make([]float64, len(cases))
@@ -131,22 +149,32 @@ func objective(b model.Blend, kind string, decays []float64, cases []tuneCase) f
 			}
 			return
 		}
-		var dcg, ideal float64
-		for place, scored := range c.signals.Top(nil, 10, b, near, own) {
-			if slices.Contains(c.targets, scored.Item) {
-				dcg += 1 / math.Log2(float64(place)+2)
-			}
-		}
-		for place := range min(10, c.all) {
-			ideal += 1 / math.Log2(float64(place)+2)
-		}
-		values[i] = dcg / ideal
+		values[i] = meanNDCG(c.signals.Top(nil, depths[len(depths)-1], b, near, own), c)
 	})
 	var sum float64
 	for _, v := range values {
 		sum += v
 	}
 	return sum / float64(len(cases))
+}
+
+// meanNDCG is the mean of a list's NDCG over the depths.
+func meanNDCG(list []recommend.Scored, c *tuneCase) float64 {
+	var dcg, ideal, sum float64
+	place := 0
+	for _, depth := range depths {
+		for ; place < depth; place++ {
+			discount := 1 / math.Log2(float64(place)+2)
+			if place < len(list) && slices.Contains(c.targets, list[place].Item) {
+				dcg += discount
+			}
+			if place < c.all {
+				ideal += discount
+			}
+		}
+		sum += dcg / ideal
+	}
+	return sum / float64(len(depths))
 }
 
 // closest finds a decay in the list; the search only ever sets numbers of the list, and the defaults are on it.

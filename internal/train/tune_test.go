@@ -1,6 +1,8 @@
 package train
 
 import (
+	"math"
+	"math/rand/v2"
 	"slices"
 	"testing"
 
@@ -54,6 +56,75 @@ func TestTuneFollowsTheSignalThatForetells(t *testing.T) {
 	}
 	if b := twoSignals(60, true).tune(halfA); b.VisitorNew != defaultBlends.VisitorNew {
 		t.Errorf("30 cases decided: %+v", b.VisitorNew)
+	}
+}
+
+// At random signals a climb often ends before the best blend; the second one, from where factors lead, must then count.
+func TestSearchIsNotHeldUpWhereTheFirstClimbIs(t *testing.T) {
+	t.Parallel()
+	better := 0
+	for seed := range uint64(8) {
+		draw := rand.New(rand.NewPCG(seed, 0))
+		signal := func() []float32 {
+			values := make([]float32, 40)
+			for i := range values {
+				values[i] = draw.Float32()
+			}
+			return values
+		}
+		cases := make([]tuneCase, 20)
+		for i := range cases {
+			s := recommend.Signals{Factors: signal(), Popular: signal()}
+			near, recent := signal(), signal()
+			for item := range int32(40) {
+				s.Items = append(s.Items, item)
+			}
+			for range visitorDecays {
+				s.Near, s.Recent, s.Own = append(s.Near, near), append(s.Recent, recent), append(s.Own, make([]float32, 40))
+			}
+			cases[i] = tuneCase{signals: s, targets: []int32{0, 1}, all: 2}
+		}
+		first, reached := climb(defaultBlends.VisitorNew, visitorNew, visitorDecays, cases)
+		found := search(defaultBlends.VisitorNew, visitorNew, cases)
+		got := objective(found, visitorNew, visitorDecays, cases)
+		if got < reached {
+			t.Errorf("seed %d: the search reached %v by %+v, the first climb %v by %+v", seed, got, found, reached, first)
+		}
+		if got > reached {
+			better++
+		}
+	}
+	if better == 0 {
+		t.Error("the second climb never counted")
+	}
+}
+
+// Where no blend brings the target among the first ten, the one that brings it nearer is still the better one.
+func TestTuneSeesWhatJustMissesTheFirstTen(t *testing.T) {
+	t.Parallel()
+	targets := []int32{99}
+	list := func(place int) []recommend.Scored {
+		l := make([]recommend.Scored, 50)
+		if place > 0 {
+			l[place-1].Item = 99
+		}
+		return l
+	}
+	last := 1.0
+	for _, place := range []int{1, 2, 10, 11, 20, 21, 50} {
+		got := meanNDCG(list(place), &tuneCase{targets: targets, all: 1})
+		if place == 1 && math.Abs(got-1) > 1e-12 || place > 1 && got >= last || got <= 0 {
+			t.Errorf("place %d: %v, after %v for the place before", place, got, last)
+		}
+		last = got
+	}
+	// One of two targets at place 15: nothing at 10, and of the ideal 1 + 1/log2(3) the share 1/log2(16) at 20 and at 50.
+	want := 2.0 / 3 / 4 / (1 + 1/math.Log2(3))
+	if got := meanNDCG(list(15), &tuneCase{targets: targets, all: 2}); math.Abs(got-want) > 1e-12 {
+		t.Errorf("got %v, want %v", got, want)
+	}
+	if got := meanNDCG(list(0), &tuneCase{targets: targets, all: 1}); got != 0 {
+		t.Errorf("without a hit: %v", got)
 	}
 }
 
