@@ -9,8 +9,13 @@ import (
 	"cartwheel/internal/recommend"
 )
 
-// tuneQuestions is how many questions of a kind a blend is tuned on, which bounds time and memory.
-const tuneQuestions = 4000
+// How many questions of a kind a blend is tuned on at most, which bounds time and memory. A session's has one answer, which is in the
+// list or not: it tells less than a visitor's. A half chooses for the measurement alone.
+const (
+	tuneVisitors = 4_000
+	tuneSessions = 12_000
+	tuneHalf     = 2_000
+)
 
 // defaultBlends are where the search begins, and what is taken where there are too few questions to choose by.
 var defaultBlends = model.Blends{
@@ -44,7 +49,11 @@ func newTuner(r *recommend.Recommender, items *model.IDs, asked []question, seed
 func (t tuner) tune(h half) model.Blends {
 	chosen := defaultBlends
 	for kind, blend := range map[string]*model.Blend{visitorNew: &chosen.VisitorNew, visitorAll: &chosen.VisitorAll, session: &chosen.Session} {
-		cases := slices.DeleteFunc(slices.Clone(t[kind]), func(c tuneCase) bool { return c.half&h == 0 })
+		cases := t[kind]
+		if h != halfA|halfB {
+			cases = slices.DeleteFunc(slices.Clone(cases), func(c tuneCase) bool { return c.half&h == 0 })
+			cases = cases[:min(len(cases), tuneHalf)]
+		}
 		if len(cases) >= 50 { // fewer decide nothing
 			*blend = search(*blend, kind, cases)
 		}
@@ -198,5 +207,9 @@ func sample(asked []question, kind string, seed int64) []question {
 	}
 	draw := rand.New(rand.NewPCG(uint64(seed), 1))
 	draw.Shuffle(len(chosen), func(a, b int) { chosen[a], chosen[b] = chosen[b], chosen[a] })
-	return chosen[:min(len(chosen), tuneQuestions)]
+	most := tuneVisitors
+	if kind == session {
+		most = tuneSessions
+	}
+	return chosen[:min(len(chosen), most)]
 }

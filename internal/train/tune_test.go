@@ -4,6 +4,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
+	"strconv"
 	"testing"
 
 	"cartwheel/internal/model"
@@ -56,6 +57,27 @@ func TestTuneFollowsTheSignalThatForetells(t *testing.T) {
 	}
 	if b := twoSignals(60, true).tune(halfA); b.VisitorNew != defaultBlends.VisitorNew {
 		t.Errorf("30 cases decided: %+v", b.VisitorNew)
+	}
+}
+
+// A session's question tells less than a visitor's, so more of them choose; there is a bound to either, and no question counts twice.
+func TestTuneDrawsMoreOfSessions(t *testing.T) {
+	t.Parallel()
+	var asked []question
+	for i := range 2 * tuneSessions {
+		asked = append(asked, question{kind: session, visitor: strconv.Itoa(i)}, question{kind: visitorNew, visitor: strconv.Itoa(i)})
+	}
+	for kind, want := range map[string]int{session: tuneSessions, visitorNew: tuneVisitors} {
+		drawn := map[string]bool{}
+		for _, q := range sample(asked, kind, 1) {
+			if q.kind != kind || drawn[q.visitor] {
+				t.Fatalf("drawn for %s: %s of %s, or twice", kind, q.kind, q.visitor)
+			}
+			drawn[q.visitor] = true
+		}
+		if len(drawn) != want {
+			t.Errorf("%d questions drawn for %s, want %d", len(drawn), kind, want)
+		}
 	}
 }
 
