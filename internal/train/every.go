@@ -48,7 +48,8 @@ func (s *Schedule) Validate() error {
 // firstRetry is the pause after the first training that lost Spark; each further one in a row doubles it, up to Every.
 const firstRetry = 5 * time.Second
 
-// rounds trains whenever enough new events have come, or a visitor was erased whom the newest version may know, until ctx ends. A round that fails is logged, and the next comes.
+// rounds trains whenever enough new events have come, or a visitor was erased whom the newest version may know, until ctx ends. A round
+// that fails is logged, and the next comes.
 type rounds struct {
 	Schedule
 	config Config
