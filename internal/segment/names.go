@@ -98,7 +98,7 @@ func differing(word string, p portrait, features []string, taken map[string]int)
 	for _, feature := range order {
 		name := word + " with more " + title(feature)
 		if p.over(feature) < 0 {
-			name = word + " with less " + title(feature)
+			name = word + " with fewer " + title(feature)
 		}
 		if _, ok := taken[name]; !ok {
 			return name
