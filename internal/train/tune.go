@@ -49,16 +49,21 @@ func newTuner(r *recommend.Recommender, items *model.IDs, asked []question, seed
 func (t tuner) tune(h half) model.Blends {
 	chosen := defaultBlends
 	for kind, blend := range map[string]*model.Blend{visitorNew: &chosen.VisitorNew, visitorAll: &chosen.VisitorAll, session: &chosen.Session} {
-		cases := t[kind]
-		if h != halfA|halfB {
-			cases = slices.DeleteFunc(slices.Clone(cases), func(c tuneCase) bool { return c.half&h == 0 })
-			cases = cases[:min(len(cases), tuneHalf)]
-		}
+		cases := t.of(kind, h)
 		if len(cases) >= 50 { // fewer decide nothing
 			*blend = search(*blend, kind, cases)
 		}
 	}
 	return chosen
+}
+
+// of are the cases of a kind that the visitors of a half choose by, or those of both.
+func (t tuner) of(kind string, h half) []tuneCase {
+	if h == halfA|halfB {
+		return t[kind]
+	}
+	cases := slices.DeleteFunc(slices.Clone(t[kind]), func(c tuneCase) bool { return c.half&h == 0 })
+	return cases[:min(len(cases), tuneHalf)]
 }
 
 // tuneCase is a question with all signals worked out.

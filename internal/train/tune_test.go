@@ -81,6 +81,30 @@ func TestTuneDrawsMoreOfSessions(t *testing.T) {
 	}
 }
 
+// What is served is chosen by all the cases; a half, which only measures, has a bound of its own and never the other's visitors.
+func TestTuneChoosesByAllAndMeasuresByAHalf(t *testing.T) {
+	t.Parallel()
+	cases := make([]tuneCase, 3*tuneHalf)
+	for i := range cases {
+		cases[i].half = halfA
+		if i%6 == 0 {
+			cases[i].half = halfB
+		}
+	}
+	all := tuner{session: cases}
+	for h, want := range map[half]int{halfA | halfB: 3 * tuneHalf, halfA: tuneHalf, halfB: tuneHalf / 2} {
+		got := all.of(session, h)
+		if len(got) != want {
+			t.Errorf("half %d: %d cases, want %d", h, len(got), want)
+		}
+		for _, c := range got {
+			if c.half&h == 0 {
+				t.Fatalf("half %d has a case of the other", h)
+			}
+		}
+	}
+}
+
 // At random signals a climb often ends before the best blend; the second one, from where factors lead, must then count.
 func TestSearchIsNotHeldUpWhereTheFirstClimbIs(t *testing.T) {
 	t.Parallel()
