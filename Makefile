@@ -7,7 +7,7 @@ MAKEFLAGS += --no-print-directory
 
 PROGRAMS := ./producer ./consumer ./api ./sparkjobs/train ./sparkjobs/models ./sparkjobs/tune ./scripts/generate ./scripts/dlq ./scripts/erase ./scripts/doctor ./scripts/backup ./scripts/restore
 
-.PHONY: help setup up down status doctor demo test test-unit test-integration test-browser test-faults bench-ingest bench-train bench-serve bench-sessions bench bench-report soak lint fmt build sbom readme-check compose-check clean
+.PHONY: help setup up down status doctor demo test test-unit test-integration test-browser test-faults bench-ingest bench-train bench-serve bench-sessions bench-gorse bench bench-report soak lint fmt build sbom readme-check compose-check clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -16,6 +16,7 @@ help: ## This list
 	  'DATA_DIR' 'where data lives (default data)' \
 	  'API_PORT' 'port of the API that make demo starts (default 8000)' \
 	  'RUNTIME_*' 'ports, folders and memory of Kafka and Spark: scripts/runtime help lists them' \
+	  'GORSE' 'path of gorse-in-one, for bench-gorse: https://github.com/gorse-io/gorse/releases' \
 	  'TEST_PORT_BASE' 'first of the eight ports that make test uses (default 19000)'
 
 setup: ## Fetch what everything else needs: Go modules, Kafka, Spark
@@ -65,7 +66,10 @@ bench-serve: ## The API beside a fixed answer, the search, the loading of a larg
 bench-sessions: ## Sessions and the live history beside a fixed answer; writes docs/benchmarks/sessions.md
 	scripts/bench-api/run
 
-bench: bench-ingest bench-serve bench-sessions bench-train bench-report ## All of these, one after the other, joined into one report
+bench-gorse: ## The API beside Gorse on the same events (GORSE = path of gorse-in-one); writes docs/benchmarks/gorse.md
+	scripts/bench-api/run-gorse
+
+bench: bench-ingest bench-serve bench-sessions $(if $(GORSE),bench-gorse) bench-train bench-report ## All of these (bench-gorse if GORSE is set), one after the other, joined into one report
 
 bench-report: ## Join what the benchmarks have written: docs/benchmarks/<date>-<machine>.md, and the table in README.md; measures nothing
 	go run ./scripts/bench-report

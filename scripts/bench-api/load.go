@@ -99,7 +99,7 @@ func (c *connection) roundTrip(request []byte) error {
 	if _, err := c.Conn.Write(request); err != nil {
 		return err
 	}
-	length := -1
+	length, chunked := -1, false
 	for first := true; ; first = false {
 		line, err := c.ReadSlice('\n')
 		switch {
@@ -107,16 +107,43 @@ func (c *connection) roundTrip(request []byte) error {
 			return err
 		case first && !strings.HasPrefix(string(line), "HTTP/1.1 200"):
 			return fmt.Errorf("answered %q", line)
+		case len(line) == 2 && chunked:
+			return c.readChunks()
 		case len(line) == 2 && length < 0:
 			return fmt.Errorf("an answer without Content-Length")
 		case len(line) == 2:
 			c.body = slices.Grow(c.body[:0], length)[:length]
 			_, err := io.ReadFull(c.Reader, c.body)
 			return err
+		case len(line) == 28 && strings.EqualFold(string(line), "Transfer-Encoding: chunked\r\n"):
+			chunked = true
 		case len(line) > 16 && strings.EqualFold(string(line[:16]), "Content-Length: "):
 			if length, err = strconv.Atoi(strings.TrimSpace(string(line[16:]))); err != nil {
 				return err
 			}
+		}
+	}
+}
+
+// readChunks reads a body that comes in pieces, as net/http sends one that is long.
+func (c *connection) readChunks() error {
+	c.body = c.body[:0]
+	for {
+		line, err := c.ReadSlice('\n')
+		if err != nil {
+			return err
+		}
+		length, err := strconv.ParseUint(strings.TrimSpace(string(line)), 16, 31)
+		if err != nil {
+			return err
+		}
+		from, to := len(c.body), len(c.body)+int(length)
+		c.body = slices.Grow(c.body, int(length)+2)[:to+2] // with the end of its line
+		if _, err := io.ReadFull(c.Reader, c.body[from:]); err != nil {
+			return err
+		}
+		if c.body = c.body[:to]; length == 0 {
+			return nil
 		}
 	}
 }

@@ -3,10 +3,11 @@
 //
 //	bench-api serve     visitors, similar items and popular ones; the search; the loading of a large version
 //	bench-api sessions  sessions, the live history and its intake
+//	bench-api gorse     visitors, items and sessions, beside Gorse in the place of the fixed answer
 //
 // The load comes from the same machine, so the API has what the load leaves of it. The version is a generated one with the sizes, the
-// lengths of its lists and the blends of one that was trained on RetailRocket's events. `make bench-serve` and `make bench-sessions`
-// see to a broker where one is needed.
+// lengths of its lists and the blends of one that was trained on RetailRocket's events; beside Gorse it is trained, from the events that
+// Gorse is given. `make bench-serve`, `make bench-sessions` and `make bench-gorse` see to a broker or a Spark where one is needed.
 package main
 
 import (
@@ -53,33 +54,47 @@ func main() {
 
 func run(ctx context.Context, args []string) error {
 	if len(args) == 0 {
-		return fmt.Errorf("say what to measure: serve or sessions")
+		return fmt.Errorf("say what to measure: serve, sessions or gorse")
 	}
 	b := &bench{ctx: ctx, load: machine.Load(), servers: os.Getenv("KAFKA_BOOTSTRAP_SERVERS")}
+	events := 2_000_000
+	if args[0] == "gorse" {
+		events = 200_000
+	}
 	f := flag.NewFlagSet("bench-api "+args[0], flag.ExitOnError)
 	f.IntVar(&b.rounds, "rounds", 5, "`times` that everything is measured")
 	f.DurationVar(&b.span, "span", 2*time.Second, "`time` of one measurement")
-	f.IntVar(&b.events, "events", 2_000_000, "`number` of events that the live history takes in")
+	f.IntVar(&b.events, "events", events, "`number` of events that the live history takes in, or that the shop has beside Gorse")
 	f.BoolVar(&b.large, "large", true, "measure the loading of a large version, too")
 	out := f.String("out", "docs/benchmarks/"+args[0]+".md", "`file` to write")
 	_ = f.Parse(args[1:]) // it ends the program where it fails
-	measure := map[string]func(*bench) (*page.Page, error){"serve": (*bench).serve, "sessions": (*bench).sessions}[args[0]]
+	measure := map[string]func(*bench) (*page.Page, error){"serve": (*bench).serve, "sessions": (*bench).sessions, "gorse": (*bench).besideGorse}[args[0]]
 	if measure == nil {
-		return fmt.Errorf("%s is neither serve nor sessions", args[0])
+		return fmt.Errorf("%s is none of serve, sessions and gorse", args[0])
 	}
 	var err error
 	if b.dir, err = os.MkdirTemp("", "bench-api-"); err != nil {
 		return err
 	}
 	defer os.RemoveAll(b.dir)
-	if err := b.command("go", "build", "-o", filepath.Join(b.dir, "api"), "./api").Run(); err != nil {
-		return fmt.Errorf("building the API: %w", err)
+	if args[0] != "gorse" {
+		if err := b.build("./api"); err != nil {
+			return err
+		}
+		b.shop = newShop(usual)
+		b.shop.write(filepath.Join(b.dir, "data"))
 	}
-	b.shop = newShop(usual)
-	b.shop.write(filepath.Join(b.dir, "data"))
 	p, err := measure(b)
 	if err != nil {
 		return err
 	}
 	return p.Save(*out)
+}
+
+// build builds programs into the scratch folder.
+func (b *bench) build(programs ...string) error {
+	if err := b.command("go", append([]string{"build", "-o", b.dir + "/"}, programs...)...).Run(); err != nil {
+		return fmt.Errorf("building: %w", err)
+	}
+	return nil
 }

@@ -28,7 +28,7 @@ func main() {
 }
 
 // order is that of the pages in the report.
-var order = []string{"ingest", "train", "serve", "sessions", "soak"}
+var order = []string{"ingest", "train", "serve", "sessions", "gorse", "soak"}
 
 // run writes the report of the project in a folder, and its README's table.
 func run(root string) (path string, err error) {
@@ -144,6 +144,9 @@ var headlines = []headline{
 	{"sessions", "API: a session of 1 to 5 items, 8 connections", "{a session of 1 to 5 items, requests/s} requests/s, p99 {a session of 1 to 5 items, p99, ms} ms", "a fixed answer by gin {fixed answer, requests/s}/s"},
 	{"sessions", "API: sessions, 2,000 a second, open loop", "p50 {2,000 a second, open loop (vegeta): p50, ms} ms, p99 {2,000 a second, open loop (vegeta): p99, ms} ms", ""},
 	{"sessions", "API: the topic into the live history, while 500 requests/s are answered", "{events/s taken in} events/s, {bytes a visitor} bytes a visitor", ""},
+	{"gorse", "API beside Gorse: a visitor, 8 connections", "{a visitor: Cartwheel, requests/s} requests/s, p99 {a visitor: Cartwheel, p99, ms} ms", "Gorse {a visitor: Gorse, requests/s}/s, p99 {a visitor: Gorse, p99, ms} ms"},
+	{"gorse", "API beside Gorse: items like an item", "{items like an item: Cartwheel, requests/s} requests/s", "Gorse {items like an item: Gorse, requests/s}/s"},
+	{"gorse", "API beside Gorse: a session of 1 to 5 items", "{a session: Cartwheel, requests/s} requests/s", "Gorse {a session: Gorse, requests/s}/s"},
 	{"soak", "soak: everything at once, broker and Spark Connect restarted", "{all of it} checks hold", "{no event is lost}; failed reads: {no read request fails}"},
 }
 

@@ -22,19 +22,38 @@ const partitions = 6
 // WriteBatches writes the events of a generated shop below dataDir as a consumer would, in files of size events, a visitor's events
 // all in one partition. It returns how many files there are.
 func WriteBatches(ctx context.Context, dataDir string, s synthetic.Settings, size int) (files int, err error) {
+	w := &writer{dir: filepath.Join(dataDir, batch.FolderName), size: size}
+	if err := Each(ctx, s, w.add); err != nil {
+		return 0, err
+	}
+	return w.close()
+}
+
+// WriteEvents writes events in the same way.
+func WriteEvents(dataDir string, events []event.Event, size int) (files int, err error) {
+	w := &writer{dir: filepath.Join(dataDir, batch.FolderName), size: size}
+	for i := range events {
+		if err := w.add(&events[i]); err != nil {
+			return 0, err
+		}
+	}
+	return w.close()
+}
+
+// Each passes on the events of a generated shop in their order. The text of an event lasts until the next one only.
+func Each(ctx context.Context, s synthetic.Settings, each func(*event.Event) error) error {
 	in, out := io.Pipe()
 	go func() {
 		_, err := synthetic.New(s).WriteEvents(ctx, out, nil)
 		_ = out.CloseWithError(err)
 	}()
 	defer in.Close()
-	w := &writer{dir: filepath.Join(dataDir, batch.FolderName), size: size}
 	lines := bufio.NewScanner(in)
 	lines.Scan()
 	header := lines.Text()
 	layout, err := event.ParseHeader([]byte(header))
 	if err != nil {
-		return 0, err
+		return err
 	}
 	var source event.Source
 	for row := int64(1); lines.Scan(); row++ {
@@ -43,22 +62,14 @@ func WriteBatches(ctx context.Context, dataDir string, s synthetic.Settings, siz
 		}
 		var e event.Event
 		if err := layout.ParseRow(lines.Bytes(), &e); err != nil {
-			return 0, fmt.Errorf("row %d: %w", row, err)
+			return fmt.Errorf("row %d: %w", row, err)
 		}
 		e.EventID = string(source.AppendID(nil, row, lines.Bytes()))
-		if err := w.add(&e); err != nil {
-			return 0, err
+		if err := each(&e); err != nil {
+			return err
 		}
 	}
-	if err := lines.Err(); err != nil {
-		return 0, err
-	}
-	for p := range w.open {
-		if err := w.flush(p); err != nil {
-			return 0, err
-		}
-	}
-	return w.files, nil
+	return lines.Err()
 }
 
 type writer struct {
@@ -96,6 +107,16 @@ func (w *writer) flush(p int) error {
 	o.first, o.rows, o.text = o.first+o.rows, 0, o.text[:0]
 	w.files++
 	return nil
+}
+
+// close writes what is left, and tells how many files there are.
+func (w *writer) close() (files int, err error) {
+	for p := range w.open {
+		if err := w.flush(p); err != nil {
+			return 0, err
+		}
+	}
+	return w.files, nil
 }
 
 // WriteBatch writes one batch file of these rows into the folder dir.
