@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"cartwheel/internal/batch"
+	"cartwheel/internal/event"
 	"cartwheel/internal/metrics"
 )
 
@@ -27,10 +28,11 @@ func samples(s *batch.Stats) []metrics.Sample {
 		{Name: "cartwheel_consumer_events_published_total", Help: "Events in published batch files.", Value: float64(s.Events.Load())},
 		{Name: "cartwheel_consumer_batches_published_total", Help: "Published batch files.", Value: float64(s.Batches.Load())},
 	}
-	for reason, n := range s.Reasons() {
+	reasons := s.Reasons()
+	for _, reason := range event.Rules { // those that never were, too: a figure that was not there before has not risen
 		list = append(list, metrics.Sample{
 			Name: "cartwheel_consumer_rejected_total", Help: "Records sent to the dead-letter topic, by the rule that they break.",
-			Value: float64(n), Labels: map[string]string{"reason": reason},
+			Value: float64(reasons[reason]), Labels: map[string]string{"reason": reason},
 		})
 	}
 	for partition, n := range s.Lags() {

@@ -31,7 +31,7 @@ func TestMetrics(t *testing.T) {
 	}()
 	want := []string{
 		"cartwheel_consumer_records_read_total 451\n", "cartwheel_consumer_events_published_total 450\n", "cartwheel_consumer_batches_published_total 6\n",
-		"cartwheel_consumer_rejected_total{reason=\"not JSON\"} 1\n", "cartwheel_consumer_lag_records{partition=\"0\"} 0\n", "cartwheel_consumer_lag_records{partition=\"2\"} 0\n",
+		"cartwheel_consumer_rejected_total{reason=\"not JSON\"} 1\n", "cartwheel_consumer_rejected_total{reason=\"itemid\"} 0\n", "cartwheel_consumer_lag_records{partition=\"0\"} 0\n", "cartwheel_consumer_lag_records{partition=\"2\"} 0\n",
 		"cartwheel_consumer_last_commit_age_seconds ", "cartwheel_consumer_bytes_read_total ",
 	}
 	var text string

@@ -7,6 +7,7 @@ package event
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -90,12 +91,15 @@ func ValidateID(field, id string) error {
 	return nil
 }
 
+var fields = []string{"timestamp", "visitorid", "event", "itemid", "transactionid", "eventid"}
+
+// Rules are all that Rule may say.
+var Rules = append(slices.Clone(fields), "not JSON", "columns", "quotes", "line length", "other")
+
 // Rule names in a word or two the rule that an error of Validate, ParseRow or ParseJSON says is broken, for counting by reason.
 func Rule(err error) string {
 	text := strings.TrimPrefix(err.Error(), ErrInvalid.Error()+": ")
-	word, _, _ := strings.Cut(text, " ")
-	switch word {
-	case "timestamp", "visitorid", "event", "itemid", "transactionid", "eventid":
+	if word, _, _ := strings.Cut(text, " "); slices.Contains(fields, word) {
 		return word
 	}
 	for _, r := range []struct{ begins, rule string }{

@@ -65,7 +65,7 @@ func trainEvery(ctx context.Context, s Schedule, c Config, log *slog.Logger, tra
 	}
 	r := &rounds{Schedule: s, config: c, log: log, train: train}
 	if s.MetricsAddr != "" {
-		server, err := prom.Serve(s.MetricsAddr, r.stats.samples, r.stats.healthy)
+		server, err := prom.Serve(s.MetricsAddr, r.samples, r.stats.healthy)
 		if err != nil {
 			return err
 		}
@@ -110,7 +110,7 @@ func (r *rounds) round(ctx context.Context) error {
 		r.stats.ended(err)
 		return err
 	}
-	r.stats.newEvents.Store(n.events)
+	r.stats.begins(n)
 	if n.events < r.MinNewEvents && n.erased == 0 {
 		r.log.Debug("too few new events to train on", "events", n.events, "of", r.MinNewEvents)
 		return nil
@@ -132,8 +132,9 @@ func (r *rounds) round(ctx context.Context) error {
 
 // news is what the newest version does not know of.
 type news struct {
-	events int64 // rows of the batch files that it was not made from
-	erased int64 // visitors who have been erased since; 0 where there is no version that they could be in
+	events int64     // rows of the batch files that it was not made from
+	erased int64     // visitors who have been erased since; 0 where there is no version that they could be in
+	made   time.Time // when its training ended; zero where there is no version
 }
 
 func newsOf(dataDir string) (n news, err error) {
@@ -151,6 +152,7 @@ func newsOf(dataDir string) (n news, err error) {
 			if err != nil {
 				return n, err
 			}
+			n.made = v.Manifest.CreatedAt.Add(time.Duration(v.Manifest.Seconds * float64(time.Second)))
 			n.erased = max(0, int64(len(erased))-v.Manifest.Counts.Erased) // nobody leaves the list
 			break
 		}

@@ -28,7 +28,18 @@ type roundStats struct {
 	mu      sync.Mutex
 	ends    map[string]int // rounds by outcome
 	last    error          // of the last round
-	trained time.Time      // end of the last round that trained
+	trained time.Time      // end of the last training that made a version, be it another process's
+}
+
+// begins notes what a round finds. A version of an earlier process counts as trained: otherwise nobody would hear of it when none comes
+// after a restart.
+func (s *roundStats) begins(n news) {
+	s.newEvents.Store(n.events)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.trained.IsZero() {
+		s.trained = n.made
+	}
 }
 
 func (s *roundStats) ended(err error) {
@@ -62,10 +73,14 @@ func (s *roundStats) healthy() error {
 	return s.last
 }
 
-func (s *roundStats) samples() []prom.Sample {
+func (r *rounds) samples() []prom.Sample {
+	s := &r.stats
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	list := []prom.Sample{{Name: "cartwheel_train_new_events", Help: "Events in batch files that the newest version was not made from.", Gauge: true, Value: float64(s.newEvents.Load())}}
+	list := []prom.Sample{
+		{Name: "cartwheel_train_new_events", Help: "Events in batch files that the newest version was not made from.", Gauge: true, Value: float64(s.newEvents.Load())},
+		{Name: "cartwheel_train_min_new_events", Help: "How many of them are enough for a training.", Gauge: true, Value: float64(r.MinNewEvents)},
+	}
 	for _, outcome := range outcomes {
 		list = append(list, prom.Sample{
 			Name: "cartwheel_train_rounds_total", Help: "Trainings that were begun, by how they ended.",

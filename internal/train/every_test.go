@@ -119,6 +119,31 @@ func TestRoundsWaitForEnoughEvents(t *testing.T) {
 	}
 }
 
+// Whoever waits for a version waits on after a restart: the newest one says when it was made.
+func TestRoundsTellOfVersionsMadeBefore(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	batch := putBatch(t, dir, 0, 50)
+	made := time.Date(1999, 1, 1, 0, 0, 0, 0, time.UTC) // a year before the bubble's time
+	data, err := json.Marshal(model.Manifest{Schema: model.Schema, Version: "19990101T000000Z-aaaaaa", CreatedAt: made, Seconds: 90, Data: model.DataRange{BatchFiles: []string{batch}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	version := filepath.Join(dir, "models", "19990101T000000Z-aaaaaa")
+	if err := errors.Join(os.MkdirAll(version, 0o755), os.WriteFile(filepath.Join(version, model.ManifestName), data, 0o644)); err != nil {
+		t.Fatal(err)
+	}
+	_, r, _ := play(t, Schedule{Every: time.Minute, MinNewEvents: 40}, dir, 10*time.Minute, func(int) error { return nil })
+	want := fmt.Sprintf("last_success_timestamp_seconds %g;", float64(made.Unix()+90))
+	if got := samplesOf(r); !strings.Contains(got, want) || !strings.Contains(got, "min_new_events 40;") {
+		t.Errorf("the metrics tell %s, want %s", got, want)
+	}
+	putBatch(t, dir, 50, 40)
+	if _, r, _ = play(t, Schedule{Every: time.Minute, MinNewEvents: 40}, dir, time.Second, func(int) error { return nil }); strings.Contains(samplesOf(r), want) {
+		t.Errorf("after a training the metrics tell %s", samplesOf(r))
+	}
+}
+
 // An erasure is a reason for a training of its own, once: no version that comes later knows the visitor.
 func TestRoundsTrainForAnErasureAlone(t *testing.T) {
 	t.Parallel()
@@ -231,7 +256,7 @@ func TestRoundsEndWhenTold(t *testing.T) {
 }
 
 func samplesOf(r *rounds) (all string) {
-	for _, s := range r.stats.samples() {
+	for _, s := range r.samples() {
 		name := strings.TrimPrefix(s.Name, "cartwheel_train_")
 		if outcome := s.Labels["outcome"]; outcome != "" {
 			name = outcome
