@@ -23,9 +23,10 @@ import (
 
 // pipeline is a data folder, a topic of its own and the programs that work on them.
 type pipeline struct {
-	bin  string
-	data string
-	env  []string
+	bin   string
+	data  string
+	topic string
+	env   []string
 }
 
 // setUp builds the programs. KAFKA_BOOTSTRAP_SERVERS and SPARK_REMOTE come from whoever runs the tests.
@@ -37,8 +38,8 @@ func setUp(t *testing.T) *pipeline {
 		}
 	}
 	p := &pipeline{bin: t.TempDir(), data: t.TempDir()}
-	topic := fmt.Sprintf("e2e-%d", time.Now().UnixNano())
-	p.env = append(os.Environ(), "DATA_DIR="+p.data, "KAFKA_TOPIC="+topic, "KAFKA_GROUP_ID="+topic, "KAFKA_ERASURES_TOPIC="+topic+"-erasures", "SPARK_DATA_DIR=")
+	p.topic = fmt.Sprintf("e2e-%d", time.Now().UnixNano())
+	p.env = append(os.Environ(), "DATA_DIR="+p.data, "KAFKA_TOPIC="+p.topic, "KAFKA_GROUP_ID="+p.topic, "KAFKA_ERASURES_TOPIC="+p.topic+"-erasures", "SPARK_DATA_DIR=")
 	build := exec.Command("go", "build", "-o", p.bin+"/", "cartwheel/producer", "cartwheel/consumer", "cartwheel/api", "cartwheel/sparkjobs/train", "cartwheel/sparkjobs/models", "cartwheel/scripts/generate")
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("building the programs: %v\n%s", err, out)
