@@ -14,15 +14,20 @@ func serveMetrics(addr string, c *batch.Consumer, stats *batch.Stats) (stop func
 	if addr == "" {
 		return func() {}, nil
 	}
-	s, err := metrics.Serve(addr, func() []metrics.Sample { return samples(stats) }, c.Healthy)
+	s, err := metrics.Serve(addr, func() []metrics.Sample { return samples(c.Healthy(), stats) }, c.Healthy)
 	if err != nil {
 		return nil, err
 	}
 	return s.Close, nil
 }
 
-func samples(s *batch.Stats) []metrics.Sample {
+func samples(unhealthy error, s *batch.Stats) []metrics.Sample {
+	healthy := 1.0
+	if unhealthy != nil {
+		healthy = 0
+	}
 	list := []metrics.Sample{
+		{Name: "cartwheel_consumer_healthy", Help: "0 while Kafka has not answered as it should for a while; then the lag is what it was before.", Gauge: true, Value: healthy},
 		{Name: "cartwheel_consumer_records_read_total", Help: "Records read from the topic.", Value: float64(s.Records.Load())},
 		{Name: "cartwheel_consumer_bytes_read_total", Help: "Bytes of the values of these records.", Value: float64(s.Bytes.Load())},
 		{Name: "cartwheel_consumer_events_published_total", Help: "Events in published batch files.", Value: float64(s.Events.Load())},

@@ -2,14 +2,18 @@ package main
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"cartwheel/internal/batch"
 	"cartwheel/internal/kafka/kafkatest"
+	"cartwheel/internal/metrics"
 )
 
 func TestMetrics(t *testing.T) {
@@ -32,7 +36,7 @@ func TestMetrics(t *testing.T) {
 	want := []string{
 		"cartwheel_consumer_records_read_total 451\n", "cartwheel_consumer_events_published_total 450\n", "cartwheel_consumer_batches_published_total 6\n",
 		"cartwheel_consumer_rejected_total{reason=\"not JSON\"} 1\n", "cartwheel_consumer_rejected_total{reason=\"itemid\"} 0\n", "cartwheel_consumer_lag_records{partition=\"0\"} 0\n", "cartwheel_consumer_lag_records{partition=\"2\"} 0\n",
-		"cartwheel_consumer_last_commit_age_seconds ", "cartwheel_consumer_bytes_read_total ",
+		"cartwheel_consumer_healthy 1\n", "cartwheel_consumer_last_commit_age_seconds ", "cartwheel_consumer_bytes_read_total ",
 	}
 	var text string
 	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
@@ -51,6 +55,16 @@ func TestMetrics(t *testing.T) {
 	cancel()
 	if r := <-done; r.code != 0 {
 		t.Errorf("code %d, %s", r.code, r.errors)
+	}
+}
+
+func TestMetricsTellWhatHealthDoes(t *testing.T) {
+	t.Parallel()
+	for want, unhealthy := range map[float64]error{1: nil, 0: errors.New("no answer")} {
+		all := samples(unhealthy, &batch.Stats{})
+		if at := slices.IndexFunc(all, func(s metrics.Sample) bool { return s.Name == "cartwheel_consumer_healthy" }); at < 0 || all[at].Value != want {
+			t.Errorf("%v: not %v in %v", unhealthy, want, all)
+		}
 	}
 }
 
