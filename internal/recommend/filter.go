@@ -28,8 +28,16 @@ func (f *Filter) boosted(item int32, score float64) float64 {
 	return f.rules.boosted(item, score)
 }
 
-// raised reports whether an item's score may be above what it was without its boost.
-func (f *Filter) raised(item int32) bool {
+// raised returns the items whose score may be above what it was without their boost.
+func (f *Filter) raised() []int32 {
+	if f == nil || f.rules == nil {
+		return nil
+	}
+	return f.rules.raised
+}
+
+// raises reports whether an item is one of them.
+func (f *Filter) raises(item int32) bool {
 	return f != nil && f.rules != nil && f.rules.boosts != nil && f.rules.boosts[item] > 1
 }
 

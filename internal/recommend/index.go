@@ -3,10 +3,9 @@ package recommend
 import (
 	"cmp"
 	"math"
+	"math/bits"
 	"slices"
 	"sync"
-
-	"github.com/viterin/vek/vek32"
 )
 
 // Scored is an item's number and its score.
@@ -25,29 +24,25 @@ func better(a, b Scored) int {
 
 // Index finds the items with the largest inner products with a query, exactly. Items lie in memory by descending norm: since
 // ⟨q,y⟩ ≤ ‖q‖‖y‖ (Cauchy and Schwarz), the first item whose bound is below the k-th best score ends the search, and with the
-// factors of ALS, whose norms differ a hundredfold, it ends early.
-//
-// Products are computed for a block of rows at a time, in which a matrix product is three times as fast as one row after the other.
+// factors of ALS, whose norms differ a hundredfold, it ends early. Of the items before that, a coarse copy of the factors tells in
+// blocks which may have a product that matters; only these are multiplied.
 //
 // An Index is never changed and may be shared.
 type Index struct {
 	rank     int
 	factors  []float32 // row p belongs to item order[p]
+	coarse   coarse
 	norms    []float32 // of the rows, descending, rounded up
 	order    []int32
 	position []int32   // by item: its row, or -1 if it has no factors
 	lengths  []float32 // by item: its norm rounded up, 0 if it has no factors
-	products sync.Pool
+	queries  sync.Pool // of coarseQuery
 }
-
-// blockRows is how many rows are multiplied at once: enough to be worth a call, and few beyond the end of a search.
-const blockRows = 32
 
 // NewIndex copies the factors that of gives for each item. Items of which it gives none, or zeros, are not in the index.
 func NewIndex(items, rank int, of func(item int32) []float32) *Index {
 	exact := make([]float64, items)
 	x := &Index{rank: rank, position: make([]int32, items), lengths: make([]float32, items)}
-	x.products.New = func() any { return new([blockRows]float32) }
 	for i := range items {
 		exact[i] = norm(of(int32(i)))
 		x.position[i] = -1
@@ -67,6 +62,8 @@ func NewIndex(items, rank int, of func(item int32) []float32) *Index {
 		x.lengths[item] = x.norms[p]
 		x.factors = append(x.factors, of(item)...)
 	}
+	x.coarse = newCoarse(x.factors, rank)
+	x.queries.New = func() any { return &coarseQuery{codes: make([]int8, x.coarse.groups*groupBytes)} }
 	return x
 }
 
@@ -84,11 +81,7 @@ func (x *Index) length(item int32) float64 { return float64(x.lengths[item]) }
 func (x *Index) row(p int) []float32 { return x.factors[p*x.rank : (p+1)*x.rank : (p+1)*x.rank] }
 
 // Top replaces dst's contents by the k best items that skip does not keep out, best first; fewer if there are fewer. It allocates only
-// if dst's capacity is below k. The query must have the index's rank and finite numbers.
-//
-// Scores are inner products in float64. A float32 product sorts out the items that cannot be among the best: its error is bounded
-// by rank·2⁻²⁴·‖q‖‖y‖ (Higham, Accuracy and Stability of Numerical Algorithms, section 3.1), and only items within that of the
-// k-th best are computed anew.
+// if dst's capacity is below k. The query must have the index's rank and finite numbers. Scores are inner products in float64.
 func (x *Index) Top(dst []Scored, query []float32, k int, skip *Filter) []Scored {
 	return x.above(dst, query, k, skip, math.Inf(-1))
 }
@@ -99,28 +92,23 @@ func (x *Index) above(dst []Scored, query []float32, k int, skip *Filter, floor 
 	if k <= 0 || len(x.order) == 0 {
 		return best
 	}
-	products := x.products.Get().(*[blockRows]float32)
-	defer x.products.Put(products)
-	e := x.errors(query)
+	q := x.queries.Get().(*coarseQuery)
+	defer x.queries.Put(q)
+	q.set(query)
 	const slack = 1 - 1e-12 // for the rounding of norms
-	threshold, cut := floor, floor/e.queryNorm*slack
+	threshold, cut := floor, floor/q.length*slack
 	for start := 0; start < len(x.norms) && !(float64(x.norms[start]) < cut); start += blockRows {
-		rows := x.multiply(products, query, start, e)
-		hopeless := e.hopeless(threshold, x.norms[start])
-		for i, product := range products[:rows] {
-			if product < hopeless {
-				continue
-			}
-			p := start + i
+		for hits := x.reach(start, q, threshold); hits != 0; {
+			p := start + bits.TrailingZeros32(hits)
+			hits &= hits - 1
 			candidate := Scored{x.order[p], dot(query, x.row(p))}
 			if candidate.Score < threshold || skip.out(candidate.Item) {
 				continue
 			}
-			best = push(best, candidate, k)
-			if len(best) == k {
+			if best = push(best, candidate, k); len(best) == k && best[0].Score > threshold {
 				threshold = best[0].Score
-				hopeless = e.hopeless(threshold, x.norms[start])
-				cut = threshold / e.queryNorm * slack // 0/0 is NaN, which ends nothing
+				cut = threshold / q.length * slack // 0/0 is NaN, which ends nothing
+				hits &= x.reach(start, q, threshold)
 			}
 		}
 	}
@@ -128,32 +116,46 @@ func (x *Index) above(dst []Scored, query []float32, k int, skip *Filter, floor 
 	return best
 }
 
-// TopCosine is Top by the cosine between query and item, with the item's boost. No norm bounds it: it looks at every item.
+// TopCosine is Top by the cosine between query and item, with the item's boost. No norm bounds it: it goes through all items.
 func (x *Index) TopCosine(dst []Scored, query []float32, k int, skip *Filter) []Scored {
 	best := dst[:0]
-	e := x.errors(query)
-	if k <= 0 || e.queryNorm == 0 || len(x.order) == 0 {
+	if k <= 0 || len(x.order) == 0 {
 		return best
 	}
-	products := x.products.Get().(*[blockRows]float32)
-	defer x.products.Put(products)
+	q := x.queries.Get().(*coarseQuery)
+	defer x.queries.Put(q)
+	q.set(query)
+	if q.length == 0 {
+		return best
+	}
 	threshold := math.Inf(-1)
+	consider := func(p int) {
+		row := x.row(p)
+		candidate := Scored{x.order[p], skip.boosted(x.order[p], dot(query, row)/q.length/norm(row))}
+		if candidate.Score < threshold || skip.out(candidate.Item) {
+			return
+		}
+		best = push(best, candidate, k)
+		if len(best) == k {
+			threshold = best[0].Score
+		}
+	}
+	// What a boost raises is looked at in any case: a bound on its cosine says nothing of its score.
+	for _, item := range skip.raised() {
+		if x.position[item] >= 0 {
+			consider(int(x.position[item]))
+		}
+	}
 	for start := 0; start < len(x.norms); start += blockRows {
-		rows := x.multiply(products, query, start, e)
-		for i, rowNorm := range x.norms[start : start+rows] {
-			// threshold·‖y‖ with the norm rounded up is above the true one only if the threshold is positive; the margin covers that.
-			p := start + i
-			if e.safe && float64(products[i])+3*e.relative*float64(rowNorm)+e.absolute < threshold*e.queryNorm*float64(rowNorm) && !skip.raised(x.order[p]) {
-				continue
-			}
-			row := x.row(p)
-			candidate := Scored{x.order[p], skip.boosted(x.order[p], dot(query, row)/e.queryNorm/norm(row))}
-			if candidate.Score < threshold || skip.out(candidate.Item) {
-				continue
-			}
-			best = push(best, candidate, k)
-			if len(best) == k {
-				threshold = best[0].Score
+		length := x.norms[start]
+		if threshold > 0 {
+			length = x.norms[min(start+blockRows, len(x.norms))-1]
+		}
+		const slack = 1 - 1e-6 // for the rounding of norms
+		least := threshold * q.length * float64(length)
+		for hits := x.reach(start, q, least-(1-slack)*math.Abs(least)); hits != 0; hits &= hits - 1 {
+			if p := start + bits.TrailingZeros32(hits); !skip.raises(x.order[p]) {
+				consider(p)
 			}
 		}
 	}
@@ -161,36 +163,13 @@ func (x *Index) TopCosine(dst []Scored, query []float32, k int, skip *Filter) []
 	return best
 }
 
-// multiply computes the float32 products of a block's rows with the query, if they are of use, and returns how many rows there are.
-func (x *Index) multiply(products *[blockRows]float32, query []float32, start int, e errorBound) int {
-	end := min(start+blockRows, len(x.norms))
-	if e.safe {
-		vek32.MatMul_Into(products[:], x.factors[start*x.rank:end*x.rank], query, x.rank)
+// reach returns which rows of the block that begins with row start may have a product of at least least.
+func (x *Index) reach(start int, q *coarseQuery, least float64) uint32 {
+	hits := x.coarse.reach(start/blockRows, q, float64(x.norms[start]), least)
+	if there := len(x.norms) - start; there < blockRows {
+		hits &= 1<<there - 1
 	}
-	return end - start
-}
-
-// errorBound bounds the error of a float32 product of a query and a row y by relative·‖y‖ for rounding, plus absolute for products
-// too small for float32. It holds if safe, which is if no product or partial sum can overflow float32.
-type errorBound struct {
-	queryNorm, relative, absolute float64
-	safe                          bool
-}
-
-// hopeless is what the float32 product of a row is below only if its score is below the threshold, for rows up to that norm.
-func (e errorBound) hopeless(threshold float64, rowNorm float32) float32 {
-	if !e.safe {
-		return float32(math.Inf(-1))
-	}
-	return roundDown(threshold - e.relative*float64(rowNorm) - e.absolute)
-}
-
-func (x *Index) errors(query []float32) errorBound {
-	n := norm(query)
-	// The factor 2 covers the bound's own second-order terms.
-	e := errorBound{queryNorm: n, relative: 2 * float64(x.rank) * 0x1p-24 * n, absolute: float64(x.rank) * 0x1p-125}
-	e.safe = len(x.norms) > 0 && n*float64(x.norms[0]) < math.MaxFloat32/2
-	return e
+	return hits
 }
 
 // push keeps the k best in a heap whose root is the worst of them.
@@ -253,5 +232,3 @@ func roundUp(x float64) float32 {
 	}
 	return y
 }
-
-func roundDown(x float64) float32 { return -roundUp(-x) }
