@@ -225,9 +225,9 @@ func TestEventsAreRefusedWhole(t *testing.T) {
 		{"", "", "empty"}, {"[]", "", "0 events"}, {"[" + strings.Repeat(view("a", "b")+",", 1000) + view("a", "b") + "]", "", "1001 events"},
 		{"[" + view("a", "b") + `,{"visitorid":"a","event":"click","itemid":"b"}]`, "[1].event", "click"},
 		{view("a", "b") + "\n{\n", "[1]", "breaks off"}, {`{"visitorid":"a","event":"view"}`, "itemid", "empty"},
-		{`{"visitorid":"a","event":"view","itemid":"b","eventid":""}`, "eventid", "empty"}, {`{"visitorid":1.5,"event":"view","itemid":"b"}`, "", "whole number"},
+		{`{"visitorid":"a","event":"view","itemid":"b","eventid":""}`, "eventid", "empty"}, {`{"visitorid":1.5,"event":"view","itemid":"b"}`, "visitorid", "whole number"},
 		{fmt.Sprintf(`{"visitorid":"a","event":"view","itemid":"b","timestamp":%d}`, ahead), "timestamp", "ahead"},
-		{`{"visitorid":"a","visitorid":"b","event":"view","itemid":"b"}`, "visitorid", "twice"}, {`{"visitor":"a"}`, "", "unknown field"},
+		{`{"visitorid":"a","visitorid":"b","event":"view","itemid":"b"}`, "visitorid", "twice"}, {`{"visitor":"a"}`, "visitor", "no member"},
 	} {
 		p.post(t, wrong.body).problem(t, 400, wrong.field, wrong.says)
 	}

@@ -228,7 +228,7 @@ func TestDeedsThatAreRefused(t *testing.T) {
 		{`{"features":{"height":180}}`, 400, "features", `"height"`},
 		{`{"features":{"views":"3"}}`, 400, "features.views", "whole number"},
 		{`{"features":{"views":1e3}}`, 400, "features.views", "whole number"},
-		{`{"features":{"views":1,"views":2}}`, 400, "views", "twice"},
+		{`{"features":{"views":1,"views":2}}`, 400, "features.views", "twice"},
 		{`{"features":null}`, 400, "", "null"},
 		{`{"events":[],"at":null}`, 400, "", "null"},
 		{`{"events":[{"itemid":"a","timestamp":1433221332119}],` + at[:len(at)-1] + `}`, 422, "events[0].timestamp", "not before 1433221332119"},
@@ -238,7 +238,7 @@ func TestDeedsThatAreRefused(t *testing.T) {
 		{`{"events":[],"at":-1}`, 400, "at", "-1"},
 		{`{"events":[],"at":9223372036854775807}`, 400, "at", "Unix time"},
 		{`{"events":[],"at":9223372036854775808}`, 400, "at", "number"},
-		{`{"probability":1}`, 400, "", "unknown field"},
+		{`{"probability":1}`, 400, "probability", "no member"},
 	} {
 		for _, path := range []string{foretell, assign} {
 			p.do(t, "POST", path, c.body, "Content-Type", "application/json").problem(t, c.status, c.field, c.says)

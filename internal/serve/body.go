@@ -2,16 +2,18 @@ package serve
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"mime"
 	"net/http"
 	"os"
-	"unicode/utf8"
+	"strconv"
+	"strings"
 
 	"github.com/gin-gonic/gin"
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 )
 
 // maxBodyBytes bounds the body of a request.
@@ -44,37 +46,79 @@ func readJSON(c *gin.Context, into any) bool {
 	return false
 }
 
-func decodeJSON(data []byte, into any) *badField {
-	if !utf8.Valid(data) {
-		return &badField{detail: "the body is not valid UTF-8"}
-	}
-	d := json.NewDecoder(bytes.NewReader(data))
-	d.DisallowUnknownFields()
-	if err := d.Decode(into); err != nil {
-		var wrongType *json.UnmarshalTypeError
-		switch {
-		case errors.As(err, &wrongType):
-			return &badField{field: wrongType.Field, detail: fmt.Sprintf("the body's %s is a %s, which does not fit there", wrongType.Field, wrongType.Value)}
-		case errors.Is(err, io.EOF):
-			return &badField{detail: "the body is empty"}
-		case errors.Is(err, io.ErrUnexpectedEOF):
-			return &badField{detail: "the body is JSON that breaks off"}
-		}
-		return &badField{detail: fmt.Sprintf("the body cannot be read: %v", err)}
-	}
-	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return &badField{detail: "the body goes on after its JSON value"}
-	}
-	if hasNull(data) {
+// decodeJSON reads one JSON value, as strictly as readJSON says.
+func decodeJSON(data []byte, into any, more ...json.Options) *badField {
+	err := json.Unmarshal(data, into, json.RejectUnknownMembers(true), json.JoinOptions(more...))
+	var meaning *json.SemanticError
+	var syntax *jsontext.SyntacticError
+	switch {
+	case err == nil && hasNull(data):
 		return &badField{detail: "the body holds a null: leave out what is not known"}
+	case err == nil:
+		return nil
+	case len(bytes.TrimSpace(data)) == 0:
+		return &badField{detail: "the body is empty"}
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return &badField{detail: "the body is JSON that breaks off"}
+	case errors.As(err, &syntax) && errors.Is(err, jsontext.ErrDuplicateName):
+		return &badField{field: fieldAt(syntax.JSONPointer), detail: fmt.Sprintf("the body has the member %s twice", show(syntax.JSONPointer.LastToken()))}
+	case errors.As(err, &syntax):
+		return &badField{detail: fmt.Sprintf("the body is not JSON: %v, at byte %d", syntax.Err, syntax.ByteOffset)}
+	case errors.As(err, &meaning):
+		bad := &badField{field: fieldAt(meaning.JSONPointer)}
+		switch {
+		case errors.Is(err, json.ErrUnknownName):
+			bad.detail = fmt.Sprintf("there is no member %s here", show(meaning.JSONPointer.LastToken()))
+		case meaning.JSONKind == 0 && meaning.Err != nil:
+			bad.detail = meaning.Err.Error()
+		case meaning.JSONKind == 'n':
+			bad.detail = "the body holds a null: leave out what is not known"
+		case bad.field == "":
+			bad.detail = fmt.Sprintf("the body is %s, which does not fit", kindName(meaning.JSONKind))
+		default:
+			bad.detail = fmt.Sprintf("the body's %s is %s, which does not fit there", bad.field, kindName(meaning.JSONKind))
+		}
+		return bad
 	}
-	if name, twice := repeated(data); twice {
-		return &badField{field: name, detail: fmt.Sprintf("the body has the member %s twice", show(name))}
-	}
-	return nil
+	return &badField{detail: fmt.Sprintf("the body cannot be read: %v", err)}
 }
 
-// hasNull looks for a null, which encoding/json would take for a member that is not there. The data is known to be one JSON value.
+// kindName names a kind of JSON value in a sentence.
+func kindName(kind jsontext.Kind) string {
+	switch kind {
+	case '{':
+		return "an object"
+	case '[':
+		return "an array"
+	case '0':
+		return "a number"
+	}
+	return "a " + kind.String() // string, true, false
+}
+
+// fieldAt writes a place in a body as other answers do: events[3].itemid.
+func fieldAt(place jsontext.Pointer) string {
+	var field strings.Builder
+	for token := range place.Tokens() {
+		switch _, err := strconv.Atoi(token); {
+		case err == nil:
+			fmt.Fprintf(&field, "[%s]", token)
+		case field.Len() > 0:
+			field.WriteString("." + token)
+		default:
+			field.WriteString(token)
+		}
+	}
+	if field.Len() > maxField {
+		return ""
+	}
+	return field.String()
+}
+
+// maxField bounds the name of a field in an answer: a client may have made it up.
+const maxField = 200
+
+// hasNull looks for a null, which would be taken for a member that is not there. The data is known to be one JSON value.
 func hasNull(data []byte) bool {
 	if !bytes.Contains(data, []byte("null")) {
 		return false
@@ -92,64 +136,4 @@ func hasNull(data []byte) bool {
 		}
 	}
 	return false
-}
-
-// repeated looks for an object with two members of one name, of which encoding/json would silently take the last. The data is known to
-// be one JSON value. It reads no more of it than it must: this is done for every body.
-func repeated(data []byte) (member string, twice bool) {
-	type level struct {
-		object bool
-		names  map[string]bool // of the object's members so far
-	}
-	var levels []level      // around what is read; those further in are kept for what comes
-	depth, name := 0, false // how many are around; whether a string would be a name
-	for i := 0; i < len(data); i++ {
-		switch data[i] {
-		case '{', '[':
-			if depth == len(levels) {
-				levels = append(levels, level{})
-			}
-			levels[depth].object = data[i] == '{'
-			clear(levels[depth].names)
-			name = levels[depth].object
-			depth++
-		case '}', ']':
-			depth--
-		case ',':
-			name = levels[depth-1].object
-		case '"':
-			start := i
-			for i++; data[i] != '"'; i++ {
-				if data[i] == '\\' {
-					i++
-				}
-			}
-			if !name {
-				continue
-			}
-			name = false
-			top := &levels[depth-1]
-			text := unquoted(data[start : i+1])
-			if top.names[string(text)] {
-				return string(text), true
-			}
-			if top.names == nil {
-				top.names = map[string]bool{}
-			}
-			top.names[string(text)] = true
-		}
-	}
-	return "", false
-}
-
-// unquoted is the text of a JSON string.
-func unquoted(quoted []byte) []byte {
-	if bytes.IndexByte(quoted, '\\') < 0 {
-		return quoted[1 : len(quoted)-1]
-	}
-	var text string
-	if err := json.Unmarshal(quoted, &text); err != nil {
-		panic(err) // it was read once already
-	}
-	return []byte(text)
 }

@@ -37,7 +37,7 @@ func TestCatalogueRefuses(t *testing.T) {
 		{c.boosts.path, `{"boosts":{"items":{"popular":"2"}}}`, "string"},
 		{c.boosts.path, `{"boosts":{"categories":{"":2}}}`, "category is empty"},
 		{c.boosts.path, `{"boosts":{"items":{"a1":2,"a1":3}}}`, "twice"},
-		{c.boosts.path, `{"boost":{}}`, "unknown field"},
+		{c.boosts.path, `{"boost":{}}`, "no member"},
 		{c.boosts.path, `{"boosts":`, "breaks off"},
 		{c.boosts.path, "", "empty"},
 		{c.unavailable.path, "a2\n" + strings.Repeat("x", 200) + "\n", "line 2"},

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/gin-gonic/gin"
+	"github.com/go-json-experiment/json/jsontext"
 
 	"cartwheel/internal/event"
 	"cartwheel/internal/live"
@@ -124,7 +125,7 @@ func readEvents(c *gin.Context, now time.Time) ([]event.Event, bool) {
 	return events, true
 }
 
-func splitEvents(data []byte, lines bool) (list []json.RawMessage, one bool, bad *badField) {
+func splitEvents(data []byte, lines bool) (list []jsontext.Value, one bool, bad *badField) {
 	switch trimmed := bytes.TrimSpace(data); {
 	case lines:
 		for line := range bytes.Lines(data) {
@@ -133,11 +134,11 @@ func splitEvents(data []byte, lines bool) (list []json.RawMessage, one bool, bad
 			}
 		}
 	case len(trimmed) > 0 && trimmed[0] == '[':
-		if bad := decodeJSON(data, &list); bad != nil && bad.field == "" {
+		if bad := decodeJSON(data, &list, jsontext.AllowDuplicateNames(true)); bad != nil { // which of them has one twice comes later
 			return nil, false, bad
 		}
 	default:
-		return []json.RawMessage{data}, true, nil
+		return []jsontext.Value{data}, true, nil
 	}
 	if len(list) == 0 || len(list) > maxEvents {
 		return nil, false, &badField{detail: fmt.Sprintf("the body has %d events, not between 1 and %d", len(list), maxEvents)}

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/gin-gonic/gin"
+	"github.com/go-json-experiment/json/jsontext"
 
 	"cartwheel/internal/event"
 	"cartwheel/internal/recommend"
@@ -93,16 +94,18 @@ func (b *sessionBody) clicks() ([]recommend.Click, *badField) {
 // id is an opaque id, which JSON may hold as a string or as a whole number.
 type id string
 
-func (i *id) UnmarshalJSON(data []byte) error {
-	if data[0] == '"' {
-		*i = id(unquoted(data))
+func (i *id) UnmarshalJSONFrom(d *jsontext.Decoder) error {
+	value, err := d.ReadValue()
+	switch {
+	case err != nil:
+		return err
+	case value.Kind() == '"':
+		text, err := jsontext.AppendUnquote(nil, value)
+		*i = id(text)
+		return err
+	case value.Kind() == '0' && strings.Trim(string(value), "0123456789") == "":
+		*i = id(value)
 		return nil
 	}
-	for _, c := range data {
-		if c < '0' || c > '9' {
-			return fmt.Errorf("an id is neither a string nor a whole number: %s", show(string(data)))
-		}
-	}
-	*i = id(data)
-	return nil
+	return fmt.Errorf("an id is neither a string nor a whole number: %s", show(string(value)))
 }
