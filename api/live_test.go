@@ -94,6 +94,30 @@ func checkLiveContract(t *testing.T, c *contractChecker, without *program) {
 	c.check(t, with, false, "GET", "/v1/items/popular?window=2h", "")
 }
 
+// What trends is told by the version where the topic says nothing of it, or there is none.
+func TestTrending(t *testing.T) {
+	t.Parallel()
+	_, addr := broker(t)
+	const path = "/v1/items/trending?limit=2"
+	p := startLive(t, liveShop(t), addr)
+	if got := p.do(t, "GET", path, "").items(t); got.ids() != "b2 a2" || got.Items[0].Score != 3 {
+		t.Errorf("with nothing in the topic %v", got)
+	}
+	p.post(t, view("anna", "b1"))
+	p.await(t, "a view of b1 as a trend", func() bool { return p.do(t, "GET", path, "").items(t).ids() == "b1 new" })
+
+	old := shop("v1")
+	old.Trending = nil
+	startWith(t, old).do(t, "GET", path, "").problem(t, 503, "", "no broker")
+	data := t.TempDir()
+	modeltest.Write(t, data+"/models", old)
+	modeltest.MakeChampion(t, data+"/models", "v1")
+	_, quiet := broker(t)
+	if got := startLive(t, data, quiet).do(t, "GET", path, "").items(t); got.ids() != "new a1" {
+		t.Errorf("where neither tells %v", got)
+	}
+}
+
 // What is posted to one server changes what another answers: for a visitor whom nobody knew, from the first click.
 func TestAPostChangesTheAnswersOfAnotherServer(t *testing.T) {
 	t.Parallel()
@@ -209,8 +233,15 @@ func TestNotReadyBeforeErasuresAreKnown(t *testing.T) {
 	p.ready(t, "v1")
 	p.waitFor(t, "cartwheel_live_writable", "1")
 	p.do(t, "GET", "/readyz", "").problem(t, 503, "", "topic of erasures")
+	p.post(t, view("ben", "b1"))
+	p.waitFor(t, "cartwheel_live_events_total", "1")
+	const trending = "/v1/items/trending?limit=1"
+	if got := p.do(t, "GET", trending, "").items(t).ids(); got != "b2" {
+		t.Errorf("before all is read %s is trending, which is not the version's", got)
+	}
 	readable.Store(true)
 	p.await(t, "ready", func() bool { return p.do(t, "GET", "/readyz", "").status == http.StatusOK })
+	p.await(t, "what trends now", func() bool { return p.do(t, "GET", trending, "").items(t).ids() == "b1" })
 	if got := p.do(t, "GET", "/v1/visitors/anna/recommendations", "").items(t).Strategy; got != "popular" {
 		t.Errorf("anna gets %s", got)
 	}

@@ -228,6 +228,7 @@ func shop(name string) modeltest.Spec {
 		Popular: map[string][]modeltest.Scored{
 			"all":  {{Item: "new", Score: 9}, {Item: "a1", Score: 5}, {Item: "b1", Score: 4}},
 			"view": {{Item: "b2", Score: 3}}},
+		Trending:     []modeltest.Scored{{Item: "b2", Score: 3}, {Item: "a2", Score: 1.5}},
 		Parents:      map[string]string{"all": "", "b": "all"},
 		Categories:   map[string][]string{"a1": {"all"}, "a2": {"all"}, "b1": {"b"}, "b2": {"b"}},
 		Near:         map[string][]modeltest.Scored{"b1": {{Item: "new", Score: 0.5}}},

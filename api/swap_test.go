@@ -25,6 +25,9 @@ func swapped(version string, seed uint64, visitors, items int) modeltest.Spec {
 	for i := range spec.Items {
 		spec.Items[i] += "@" + version
 	}
+	for i := range spec.Trending {
+		spec.Trending[i].Item += "@" + version
+	}
 	spec.Parents, spec.Categories = nil, nil
 	for visitor, pairs := range spec.Seen {
 		for i := range pairs {
@@ -55,7 +58,7 @@ func questions(versions []string) (all []question) {
 			question{"GET", visitor + "/segment", ""}, question{"POST", "/v1/scores", fmt.Sprintf(`{"visitorid":"v%d","itemids":["i1@%s","i1@%s"]}`, i, versions[0], versions[1])},
 			question{"POST", "/v1/sessions/recommendations", fmt.Sprintf(`{"items":["i%d@%s","i%d@%s"]}`, i, versions[0], i, versions[1])})
 	}
-	return append(all, question{"GET", "/v1/items/popular", ""}, question{"GET", "/v1/segments", ""}, question{"POST", "/v1/visitors/recommendations?limit=3", `{"visitorids":["v1","v2","v3"]}`},
+	return append(all, question{"GET", "/v1/items/popular", ""}, question{"GET", "/v1/items/trending", ""}, question{"GET", "/v1/segments", ""}, question{"POST", "/v1/visitors/recommendations?limit=3", `{"visitorids":["v1","v2","v3"]}`},
 		question{"POST", "/v1/purchase-probability", `{"at":1433300000000,"events":[{"itemid":"x","timestamp":1433221332117}]}`})
 }
 

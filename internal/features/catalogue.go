@@ -68,9 +68,9 @@ func (c Catalogue) Files() []string {
 	return files
 }
 
-// ItemCategories reads which category each item is in: columns item (int) and category. items has the columns id and itemid; other
-// items are passed over. Of several values of an item the latest holds. sparkDataDir is the data folder as the cluster sees it.
-func (c Catalogue) ItemCategories(ctx context.Context, s *spark.Session, sparkDataDir string, items sql.DataFrame) (sql.DataFrame, error) {
+// ItemCategories reads which category each item of the catalogue is in: columns itemid and category. Of several values of an item the
+// latest holds. sparkDataDir is the data folder as the cluster sees it.
+func (c Catalogue) ItemCategories(ctx context.Context, s *spark.Session, sparkDataDir string) (sql.DataFrame, error) {
 	files := path.Join(sparkDataDir, c.Dir, propertiesGlob)
 	// spark-connect-go's reader takes no schema, so the table is declared in SQL.
 	_, err := s.Sql(ctx, fmt.Sprintf(`CREATE OR REPLACE TEMPORARY VIEW cartwheel_properties (timestamp BIGINT, itemid STRING, property STRING, value STRING)
@@ -79,12 +79,8 @@ func (c Catalogue) ItemCategories(ctx context.Context, s *spark.Session, sparkDa
 	if err != nil {
 		return nil, fmt.Errorf("opening the item properties %s: %w", files, spark.Explain(err))
 	}
-	if err := items.CreateOrReplaceTempView(ctx, "cartwheel_items"); err != nil {
-		return nil, fmt.Errorf("naming the items: %w", spark.Explain(err))
-	}
-	df, err := s.Sql(ctx, `SELECT i.id item, p.category FROM cartwheel_items i JOIN
-		(SELECT itemid, max_by(value, struct(timestamp, value)) category FROM cartwheel_properties
-		 WHERE property = 'categoryid' AND value IS NOT NULL GROUP BY itemid) p ON i.itemid = p.itemid`)
+	df, err := s.Sql(ctx, `SELECT itemid, max_by(value, struct(timestamp, value)) category FROM cartwheel_properties
+		WHERE itemid IS NOT NULL AND property = 'categoryid' AND value IS NOT NULL GROUP BY itemid`)
 	if err != nil {
 		return nil, fmt.Errorf("choosing each item's category: %w", spark.Explain(err))
 	}

@@ -217,24 +217,23 @@ func TestCatalogueOfTheGeneratedShop(t *testing.T) {
 	if err != nil || !found {
 		t.Fatal(found, err)
 	}
-	items, err := sh.frame.SelectExpr(ctx, "item itemid")
-	if err != nil {
-		t.Fatal(err)
-	}
-	items, err = items.Distinct(ctx).SelectExpr(ctx, "CAST(itemid AS INT) id", "itemid")
-	if err != nil {
-		t.Fatal(err)
-	}
-	placed, err := c.ItemCategories(ctx, s, sh.dir, items)
+	placed, err := c.ItemCategories(ctx, s, sh.dir)
 	var used []string
+	of := map[string]string{}
 	for _, row := range collect(t, placed, err) {
-		used = append(used, row["category"].(string))
-		if fmt.Sprint(row["item"]) == sh.events[0].ItemID && row["category"] != "moved" {
-			t.Errorf("item %v is in the category %v, not in its latest", row["item"], row["category"])
+		item, category := row["itemid"].(string), row["category"].(string)
+		if _, twice := of[item]; twice {
+			t.Errorf("item %s is there twice", item)
+		}
+		of[item], used = category, append(used, category)
+	}
+	for _, e := range sh.events {
+		if of[e.ItemID] == "" {
+			t.Errorf("item %s has no category", e.ItemID)
 		}
 	}
-	if n, _ := items.Count(ctx); int(n) != len(used) {
-		t.Errorf("%d of %d items have a category", len(used), n)
+	if item := sh.events[0].ItemID; of[item] != "moved" {
+		t.Errorf("item %s is in the category %s, not in its latest", item, of[item])
 	}
 	all, err := c.Categories(sh.dir, used)
 	if err != nil {
@@ -245,7 +244,7 @@ func TestCatalogueOfTheGeneratedShop(t *testing.T) {
 	}
 
 	write(t, filepath.Join(sh.dir, "raw", "item_properties_part2.csv"), "timestamp,itemid,property,value\nyesterday,1,categoryid,2\n")
-	broken, err := c.ItemCategories(ctx, s, sh.dir, items)
+	broken, err := c.ItemCategories(ctx, s, sh.dir)
 	if err == nil {
 		_, err = broken.Collect(ctx)
 	}

@@ -199,7 +199,7 @@ func (f *Feed) sayWhenCaughtUp(ctx context.Context, since time.Time) {
 			return
 		case <-tick.C:
 		}
-		if f.caughtUp() {
+		if f.CaughtUp() {
 			size := f.History.Size()
 			f.o.Log.Info("live history read", "topic", f.o.Topic, "since", since.UTC().Format(time.RFC3339), "events", f.Applied.Load(), "passed_over", f.Passed.Load()+f.Malformed.Load(),
 				"visitors", size.Visitors, "bytes", size.Bytes, "seconds", time.Since(f.started).Seconds())
@@ -208,7 +208,8 @@ func (f *Feed) sayWhenCaughtUp(ctx context.Context, since time.Time) {
 	}
 }
 
-func (f *Feed) caughtUp() bool {
+// CaughtUp reports whether all that there was at the start has been read.
+func (f *Feed) CaughtUp() bool {
 	for _, p := range f.positions() {
 		if p.current.Load() == 0 {
 			return false

@@ -31,6 +31,10 @@ type (
 		Item  int32   `parquet:"item"`
 		Score float64 `parquet:"score"`
 	}
+	trendingRow struct {
+		Item  int32   `parquet:"item"`
+		Score float64 `parquet:"score"`
+	}
 	category struct {
 		Category string `parquet:"category"`
 		Parent   string `parquet:"parent,optional"`
@@ -50,11 +54,12 @@ func table[T any](name string, rows []T) change {
 		modeltest.WriteTable(t, filepath.Join(dir, name), rows, 1)
 	}
 }
-func items(rows ...item) change         { return table("items", rows) }
-func seen(rows ...seenRow) change       { return table("seen", rows) }
-func tree(rows ...category) change      { return table("categories", rows) }
-func members(rows ...member) change     { return table("item_categories", rows) }
-func popular(rows ...popularRow) change { return table("popular", rows) }
+func items(rows ...item) change           { return table("items", rows) }
+func seen(rows ...seenRow) change         { return table("seen", rows) }
+func tree(rows ...category) change        { return table("categories", rows) }
+func members(rows ...member) change       { return table("item_categories", rows) }
+func popular(rows ...popularRow) change   { return table("popular", rows) }
+func trending(rows ...trendingRow) change { return table("trending", rows) }
 
 // profiles writes a table of profiles, each as its visitor and the numbers of model.ProfileColumns.
 func profiles(rows ...map[string]int64) change {

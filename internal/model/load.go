@@ -5,8 +5,6 @@ import (
 	"math"
 	"os"
 	"path/filepath"
-	"slices"
-	"sort"
 )
 
 // Version is a trained version in memory, checked, as compact arrays indexed by the dense numbers of its visitors and items.
@@ -20,6 +18,7 @@ type Version struct {
 	Near     Neighbours
 	Recent   Neighbours         // seen together of late
 	Popular  map[string]Popular // by kind of event, and "all"
+	Trending *Popular           // by how much more they are wanted than before; nil if the version has none
 
 	Categories Categories // empty if the version has none
 
@@ -54,15 +53,6 @@ func (n *Neighbours) Of(item int32) (items []int32, scores []float32) {
 	from, to := n.offsets[item], n.offsets[item+1]
 	return n.items[from:to], n.numbers[0][from:to]
 }
-
-// Popular lists items best first. It need not hold the whole catalogue.
-type Popular struct {
-	Items  []int32
-	Scores []float64
-}
-
-// PopularAll is the key of Version.Popular that counts every kind of event.
-const PopularAll = "all"
 
 // Load reads the version in dir whole and checks all of it: every file's size and checksum, then every table's columns, lengths,
 // ids and numbers. Errors wrap ErrBadVersion and say which file is wrong and why.
@@ -99,7 +89,7 @@ func LoadAt(how Pace, dir string) (*Version, error) {
 		}
 	}
 
-	for _, name := range []string{"profiles", "recent_profiles"} {
+	for _, name := range []string{"profiles", "recent_profiles", "trending"} {
 		if hasTable(name, files) {
 			if tables[name], err = newTable(root, name, files, p); err != nil {
 				return nil, err
@@ -148,6 +138,14 @@ func LoadAt(how Pace, dir string) (*Version, error) {
 		v.Popular, err = loadPopular(tables["popular"], items)
 		return err
 	})
+	if t, has := tables["trending"]; has {
+		group.Go(func() error {
+			list, err := loadRanked(t, items, false)
+			trending := list[t.name]
+			v.Trending = &trending
+			return err
+		})
+	}
 	for name, into := range map[string]**Profiles{"profiles": &v.Profiles, "recent_profiles": &v.RecentProfiles} {
 		if _, has := tables[name]; has {
 			group.Go(func() (err error) {
@@ -247,74 +245,4 @@ func loadFactors(into *Rows, t table, rank, n int, want int64) error {
 	}
 	*into = rows
 	return nil
-}
-
-func loadPopular(t table, items int) (map[string]Popular, error) {
-	type part struct {
-		events []string
-		items  []int32
-		scores []float64
-	}
-	parts := make([]part, len(t.parts))
-	err := t.each(func(i int, f *parquetFile) (err error) {
-		p := &parts[i]
-		if p.events, err = flat[string](f, "event"); err != nil {
-			return err
-		}
-		if p.items, err = flat[int32](f, "item"); err != nil {
-			return err
-		}
-		if p.scores, err = flat[float64](f, "score"); err != nil {
-			return err
-		}
-		if bad := slices.IndexFunc(p.scores, func(x float64) bool { return !finite(x) }); bad >= 0 {
-			return fmt.Errorf("a score is %v", p.scores[bad])
-		}
-		return nil
-	})
-	if err != nil {
-		return nil, err
-	}
-	popular := map[string]Popular{}
-	type key struct {
-		event string
-		item  int32
-	}
-	met := map[key]bool{}
-	for i, p := range parts {
-		for row, item := range p.items {
-			if item < 0 || int(item) >= items {
-				return nil, fmt.Errorf("%w: %s holds item %d, beyond the %d known", ErrBadVersion, t.parts[i], item, items)
-			}
-			k := key{p.events[row], item}
-			if met[k] {
-				return nil, fmt.Errorf("%w: %s holds item %d for %q a second time", ErrBadVersion, t.parts[i], item, k.event)
-			}
-			met[k] = true
-			list := popular[k.event]
-			list.Items = append(list.Items, item)
-			list.Scores = append(list.Scores, p.scores[row])
-			popular[k.event] = list
-		}
-	}
-	if len(popular[PopularAll].Items) == 0 {
-		return nil, fmt.Errorf("%w: the table %s has no rows for %q", ErrBadVersion, t.name, PopularAll)
-	}
-	for _, list := range popular {
-		sort.Stable(list) // several parts need not be in order among themselves
-	}
-	return popular, nil
-}
-
-// Len, Less and Swap order a list by score, best first, and equal scores by item.
-func (p Popular) Len() int { return len(p.Items) }
-func (p Popular) Less(i, j int) bool {
-	if p.Scores[i] != p.Scores[j] {
-		return p.Scores[i] > p.Scores[j]
-	}
-	return p.Items[i] < p.Items[j]
-}
-func (p Popular) Swap(i, j int) {
-	p.Items[i], p.Items[j] = p.Items[j], p.Items[i]
-	p.Scores[i], p.Scores[j] = p.Scores[j], p.Scores[i]
 }

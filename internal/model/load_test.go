@@ -57,14 +57,19 @@ func TestLoadGivesBackWhatWasWritten(t *testing.T) {
 		}
 	}
 	checkCategories(t, v, spec)
-	for event, want := range spec.Popular {
-		var got []modeltest.Scored
-		for i, item := range v.Popular[event].Items {
-			got = append(got, modeltest.Scored{Item: v.Items.Name(item), Score: v.Popular[event].Scores[i]})
+	named := func(list model.Popular) (got []modeltest.Scored) {
+		for i, item := range list.Items {
+			got = append(got, modeltest.Scored{Item: v.Items.Name(item), Score: list.Scores[i]})
 		}
-		if !slices.Equal(got, want) {
+		return got
+	}
+	for event, want := range spec.Popular {
+		if got := named(v.Popular[event]); !slices.Equal(got, want) {
 			t.Errorf("popular by %s is %v, want %v", event, got, want)
 		}
+	}
+	if got := named(*v.Trending); !slices.Equal(got, spec.Trending) {
+		t.Errorf("trending is %v, want %v", got, spec.Trending)
 	}
 }
 
@@ -106,6 +111,21 @@ func checkCategories(t *testing.T, v *model.Version, spec modeltest.Spec) {
 	}
 	if _, known := v.Categories.Branch("nothing"); known {
 		t.Error("an unknown category is known")
+	}
+}
+
+// A version whose items are all wanted as before has an empty list; one that was trained before there were trends has none.
+func TestLoadWithoutTrends(t *testing.T) {
+	t.Parallel()
+	spec := modeltest.Random("x", 1, 5, 9, 2)
+	for _, spec.Trending = range [][]modeltest.Scored{{}, nil} {
+		v, err := model.Load(modeltest.Write(t, t.TempDir(), spec))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if has := v.Trending != nil; has != (spec.Trending != nil) || has && v.Trending.Len() != 0 {
+			t.Errorf("trending is %v, want %v", v.Trending, spec.Trending)
+		}
 	}
 }
 
@@ -233,6 +253,9 @@ func TestLoadRefuses(t *testing.T) {
 		"popular item":          {damage: popular(popularRow{"all", 20, 1}), want: []string{"popular" + part, "item 20"}},
 		"popular score":         {damage: popular(popularRow{"all", 1, math.Inf(1)}), want: []string{"popular" + part, "+Inf"}},
 		"popular twice":         {damage: popular(popularRow{"all", 1, 2}, popularRow{"all", 1, 1}), want: []string{"popular" + part, "item 1"}},
+		"trending item":         {damage: trending(trendingRow{20, 2}), want: []string{"trending" + part, "item 20"}},
+		"trending score":        {damage: trending(trendingRow{1, math.NaN()}), want: []string{"trending" + part, "NaN"}},
+		"trending twice":        {damage: trending(trendingRow{1, 2}, trendingRow{1, 3}), want: []string{"trending" + part, "item 1"}},
 		"half the categories":   {damage: removeAll("item_categories"), want: []string{"item_categories", "no part-*.parquet"}},
 		"category twice":        {damage: tree(category{"a", ""}, category{"a", ""}), want: []string{"categories", `"a"`}},
 		"category empty":        {damage: tree(category{"", ""}), want: []string{"categories", "empty"}},

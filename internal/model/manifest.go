@@ -12,6 +12,7 @@
 //	<version>/neighbours/     Parquet: item int32, items list<int32>, scores list<float>; best first
 //	<version>/recent_neighbours/  the same, by a shorter half-life
 //	<version>/popular/        Parquet: event string ("all" or a kind), item int32, score double; best first within an event
+//	<version>/trending/       optional; Parquet: item int32, score double; the items that are wanted more than before, by features.Items
 //	<version>/categories/     optional; Parquet: category string, parent string (null at a root); every parent is a category, too
 //	<version>/item_categories/    with it; Parquet: item int32, category string; an item may be in several categories
 //	<version>/profiles/       optional; Parquet: visitor int32 and ProfileColumns, int64: what each visitor did, up to the last event

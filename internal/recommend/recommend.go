@@ -38,6 +38,7 @@ type Recommender struct {
 	folder         *Folder
 	popular        map[string]ranking
 	offered        map[string]ranking // popular, with boosts
+	trending       *wanted            // nil if the version has none
 	popularity     []float64          // by item: the score in popular, all kinds of event counted
 	popularPlace   []int32            // by item: the place there
 	factorless     []int32            // items without factors, most popular first
@@ -107,6 +108,12 @@ func New(v *model.Version) *Recommender {
 	for _, item := range r.popular[model.PopularAll].order {
 		if r.index.Vector(item) == nil {
 			r.factorless = append(r.factorless, item)
+		}
+	}
+	if v.Trending != nil {
+		r.trending = &wanted{scores: v.Trending.Scores}
+		for _, item := range v.Trending.Items {
+			r.trending.ids = append(r.trending.ids, r.items.Name(item))
 		}
 	}
 	r.offered, r.popularity, r.popularPlace = r.popular, make([]float64, r.items.Len()), r.popular[model.PopularAll].place
@@ -267,6 +274,21 @@ func (r *Recommender) Popular(event string, o Options) (Answer, bool) {
 	s := r.begin(o)
 	defer r.scratches.Put(s)
 	return r.byPopularity(s, event, o), true
+}
+
+// Trending answers with what the version has found to be wanted more than before, then with the others by popularity, their scores 0. It
+// reports false if the version has no such list.
+func (r *Recommender) Trending(o Options) (Answer, bool) {
+	if r.trending == nil {
+		return Answer{}, false
+	}
+	return r.Wanted(r.trending.ids, r.trending.scores, o), true
+}
+
+// wanted is a list for Wanted.
+type wanted struct {
+	ids    []string
+	scores []float64
 }
 
 // HasPopular reports whether the version has a list of popular items for a kind of event.

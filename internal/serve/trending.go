@@ -13,7 +13,7 @@ import (
 	"cartwheel/internal/model"
 )
 
-// trendingItems answers GET /v1/items/trending.
+// trendingItems answers GET /v1/items/trending: from what is going on, or where that tells nothing, from the version.
 func (s *Server) trendingItems(c *gin.Context, v *served) {
 	values, bad := query(c, "limit", "offset", "exclude", "only", "category")
 	if bad != nil {
@@ -21,13 +21,22 @@ func (s *Server) trendingItems(c *gin.Context, v *served) {
 		return
 	}
 	o, bad := v.listOptions(values, true)
-	switch {
-	case bad != nil:
+	if bad != nil {
 		refuse(c, bad)
-	case s.needsBroker(c):
+		return
+	}
+	if s.live != nil && s.live.CaughtUp() { // before, the counts of a week and of an hour are of what has been read of them
+		if ids, scores := split(s.live.Trending()); len(ids) > 0 {
+			answerItems(c, v, v.Wanted(ids, scores, o))
+			return
+		}
+	}
+	switch a, known := v.Trending(o); {
+	case known:
+		answerItems(c, v, a)
+	case s.needsBroker(c): // for a version that was trained before there was such a table
 	default:
-		ids, scores := split(s.live.Trending())
-		answerItems(c, v, v.Wanted(ids, scores, o))
+		answerItems(c, v, v.Wanted(nil, nil, o))
 	}
 }
 

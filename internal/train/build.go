@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"path"
 
+	"cartwheel/internal/features"
 	"cartwheel/internal/model"
 	"cartwheel/internal/spark"
 	"cartwheel/internal/sparkml"
@@ -31,9 +32,10 @@ func (j *job) build(ctx context.Context, events sql.DataFrame, dir, what string)
 
 // Folders that a version has only while it is built.
 const (
-	numberedDir = ".numbered"
-	pairsDir    = ".pairs"
-	togetherDir = ".together"
+	numberedDir     = ".numbered"
+	pairsDir        = ".pairs"
+	togetherDir     = ".together"
+	itemFeaturesDir = ".item_features"
 )
 
 func (j *job) buildTables(ctx context.Context, events sql.DataFrame, dir string) (model.Counts, error) {
@@ -48,9 +50,10 @@ func (j *job) buildTables(ctx context.Context, events sql.DataFrame, dir string)
 
 // numbered are events by the numbers of their visitors and items.
 type numbered struct {
-	events sql.DataFrame
-	now    int64 // what ages are counted from (Unix ms)
-	counts model.Counts
+	events     sql.DataFrame
+	categories sql.DataFrame // of items; nil if the shop has told none
+	now        int64         // what ages are counted from (Unix ms)
+	counts     model.Counts
 }
 
 // numberEvents makes the tables of visitors and items, which no setting changes.
@@ -74,7 +77,10 @@ func (j *job) numberEvents(ctx context.Context, events sql.DataFrame, dir string
 	if n.events, err = byNumber(ctx, events, visitors, items); err != nil {
 		return n, fmt.Errorf("numbering events: %w", spark.Explain(err))
 	}
-	n.events, err = j.keep(ctx, n.events, path.Join(dir, numberedDir))
+	if n.events, err = j.keep(ctx, n.events, path.Join(dir, numberedDir)); err != nil {
+		return n, err
+	}
+	n.categories, err = j.categoriesOf(ctx, items)
 	return n, err
 }
 
@@ -117,8 +123,19 @@ func (j *job) weighEvents(ctx context.Context, n numbered, dir string, counts *m
 		df, err := seen(ctx, all, n.now)
 		return j.saveTable(ctx, df, err, dir, "seen")
 	}, func(ctx context.Context) error {
-		df, err := popular(ctx, n.events, j.EventWeights, j.PopularDays, n.now)
-		return j.saveTable(ctx, df, err, dir, "popular")
+		items, err := features.Items(ctx, n.events, j.PopularDays, n.now, n.categories)
+		if err != nil {
+			return err
+		}
+		if items, err = j.keep(ctx, items, path.Join(dir, itemFeaturesDir)); err != nil {
+			return err
+		}
+		df, err := popular(ctx, items, j.EventWeights, popularLimit, categoryLimit)
+		if err := j.saveTable(ctx, df, err, dir, "popular"); err != nil {
+			return err
+		}
+		df, err = trending(ctx, items)
+		return j.saveTable(ctx, df, err, dir, "trending")
 	})
 }
 
@@ -187,7 +204,7 @@ func (j *job) buildFactors(ctx context.Context, dir string, counts *model.Counts
 			return err
 		}
 	}
-	return j.clear(path.Join(dir, pairsDir), path.Join(dir, togetherDir))
+	return j.clear(path.Join(dir, pairsDir), path.Join(dir, togetherDir), path.Join(dir, itemFeaturesDir))
 }
 
 // ratings are what ALS learns from. Where no visitor has enough items, all of them are taken: better weak factors than none.

@@ -91,16 +91,16 @@ func seen(ctx context.Context, pairs sql.DataFrame, now int64) (sql.DataFrame, e
 		fmt.Sprintf("transform(l, x -> CAST(greatest(%d - x.last, 0) / %gD AS FLOAT)) ages", now, dayMS), "transform(l, x -> x.habit) habits")
 }
 
-// popularLimit is how many items each list of popular ones has; serving goes on by frequency when it runs out.
-const popularLimit = 10_000
+// popularLimit is how many items each list of popular ones has, and that of trending ones; serving goes on by frequency when it runs
+// out. categoryLimit is how many of each category are popular ones whatever their place: the most that an answer kept to one can show.
+const (
+	popularLimit  = 10_000
+	categoryLimit = 100
+)
 
-// popular scores items by their events, as features.Items does: columns event ("all" or a kind), item (int), score (double). Under "all"
-// an event counts by its weight.
-func popular(ctx context.Context, numbered sql.DataFrame, weights Weights, halfLifeDays float64, now int64) (sql.DataFrame, error) {
-	items, err := features.Items(ctx, numbered, halfLifeDays, now)
-	if err != nil {
-		return nil, err
-	}
+// popular scores items, which features.Items has summed up, by their events: columns event ("all" or a kind), item (int), score (double).
+// Under "all" an event counts by its weight. Each list has the first limit items, and of each category the first inCategory.
+func popular(ctx context.Context, items sql.DataFrame, weights Weights, limit, inCategory int) (sql.DataFrame, error) {
 	var all, lists []string
 	for _, kind := range event.Kinds {
 		score := features.ItemScore(kind)
@@ -108,19 +108,32 @@ func popular(ctx context.Context, numbered sql.DataFrame, weights Weights, halfL
 		lists = append(lists, fmt.Sprintf("IF(%s > 0, struct('%s' AS event, %s AS score), NULL)", features.ItemCount(kind), kind, score))
 	}
 	lists = append(lists, fmt.Sprintf("struct('%s' AS event, %s AS score)", model.PopularAll, strings.Join(all, " + ")))
-	each, err := items.SelectExpr(ctx, "item", fmt.Sprintf("inline(filter(array(%s), l -> l IS NOT NULL))", strings.Join(lists, ", ")))
+	each, err := items.SelectExpr(ctx, "item", "category", fmt.Sprintf("inline(filter(array(%s), l -> l IS NOT NULL))", strings.Join(lists, ", ")))
 	if err != nil {
 		return nil, err
 	}
-	ranked, err := each.SelectExpr(ctx, "event", "item", "score", "row_number() OVER (PARTITION BY event ORDER BY score DESC, item) n")
+	ranked, err := each.SelectExpr(ctx, "event", "item", "score", "row_number() OVER (PARTITION BY event ORDER BY score DESC, item) n",
+		"IF(category IS NULL, NULL, row_number() OVER (PARTITION BY event, category ORDER BY score DESC, item)) nth")
 	if err != nil {
 		return nil, err
 	}
-	ranked, err = ranked.Where(ctx, fmt.Sprintf("n <= %d", popularLimit))
+	ranked, err = ranked.Where(ctx, fmt.Sprintf("n <= %d OR nth <= %d", limit, inCategory))
 	if err != nil {
 		return nil, err
 	}
 	return ranked.SelectExpr(ctx, "event", "item", "score")
+}
+
+// trending are the items that are wanted more than before, the largest rise first: columns item (int) and score (double), their trend.
+func trending(ctx context.Context, items sql.DataFrame) (sql.DataFrame, error) {
+	risen, err := items.SelectExpr(ctx, "item", "trend score", "row_number() OVER (ORDER BY trend DESC, item) n")
+	if err != nil {
+		return nil, err
+	}
+	if risen, err = risen.Where(ctx, fmt.Sprintf("score > 1 AND n <= %d", popularLimit)); err != nil {
+		return nil, err
+	}
+	return risen.SelectExpr(ctx, "item", "score")
 }
 
 // dayMS is a day in milliseconds.

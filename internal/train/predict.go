@@ -3,8 +3,6 @@ package train
 import (
 	"context"
 	"fmt"
-	"path/filepath"
-	"slices"
 	"time"
 
 	"cartwheel/internal/features"
@@ -14,14 +12,13 @@ import (
 	"cartwheel/internal/spark"
 
 	"github.com/apache/spark-connect-go/v40/spark/sql"
-	"github.com/parquet-go/parquet-go"
 )
 
 // momentsDir holds what visitors' features start from, while the version is built.
 const momentsDir = ".moments"
 
-// foresee makes what the version tells of visitors besides recommendations: profiles, segments and who will buy; and the categories.
-// It comes after build, whose numbered events and table of items it takes.
+// foresee makes what the version tells of visitors besides recommendations: profiles, segments and who will buy. It comes after build,
+// whose numbered events it takes.
 func (j *job) foresee(ctx context.Context, times span, m *model.Manifest) error {
 	now := times.now + 1
 	var moments, visitors sql.DataFrame
@@ -62,7 +59,7 @@ func (j *job) foresee(ctx context.Context, times span, m *model.Manifest) error 
 			return err
 		}
 	}
-	return j.categories(ctx, m)
+	return nil
 }
 
 // moments keeps the numbered events with what features.Profiles needs.
@@ -96,58 +93,4 @@ func (j *job) profiles(ctx context.Context, moments sql.DataFrame, w features.Wi
 		return nil, fmt.Errorf("making the table %s: %w", table, spark.Explain(err))
 	}
 	return features.Visitors(ctx, dated)
-}
-
-// categories makes the tables of categories where the shop has told them.
-func (j *job) categories(ctx context.Context, m *model.Manifest) error {
-	catalogue, found, err := features.FindCatalogue(j.DataDir)
-	if err != nil || !found {
-		return err
-	}
-	err = j.steps.Do(ctx, "catalogue: categories of items", func(ctx context.Context) error {
-		items, err := j.load("items")
-		if err != nil {
-			return fmt.Errorf("reading the table items: %w", spark.Explain(err))
-		}
-		df, err := catalogue.ItemCategories(ctx, j.session, j.SparkDataDir, items)
-		if err != nil {
-			return err
-		}
-		if err := j.save(ctx, df, "item_categories"); err != nil {
-			return fmt.Errorf("%w (the item properties of the catalogue are %v)", err, catalogue.Files())
-		}
-		used, err := usedCategories(filepath.Join(j.staging.Dir, "item_categories"))
-		if err != nil {
-			return err
-		}
-		all, err := catalogue.Categories(j.DataDir, used)
-		if err != nil {
-			return err
-		}
-		return features.WriteCategories(filepath.Join(j.staging.Dir, "categories"), all)
-	})
-	m.Data.CatalogueFiles = catalogue.Files()
-	return err
-}
-
-// usedCategories are those that items are in, each once, in order.
-func usedCategories(dir string) ([]string, error) {
-	parts, err := filepath.Glob(filepath.Join(dir, "part-*.parquet"))
-	if err != nil {
-		return nil, fmt.Errorf("listing the items' categories: %w", err)
-	}
-	var all []string
-	for _, part := range parts {
-		rows, err := parquet.ReadFile[struct {
-			Category string `parquet:"category,optional"`
-		}](part)
-		if err != nil {
-			return nil, fmt.Errorf("reading the items' categories from %s: %w", part, err)
-		}
-		for _, row := range rows {
-			all = append(all, row.Category)
-		}
-	}
-	slices.Sort(all)
-	return slices.Compact(all), nil
 }

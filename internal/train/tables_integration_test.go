@@ -5,6 +5,7 @@ package train
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -12,6 +13,7 @@ import (
 	"testing"
 
 	"cartwheel/internal/event"
+	"cartwheel/internal/features"
 	"cartwheel/internal/model"
 	"cartwheel/internal/spark/sparktest"
 
@@ -88,16 +90,50 @@ func TestTablesAgreeWithTheirFormulas(t *testing.T) {
 	}
 
 	liked := wantPopular(all, weights, 7, now)
-	df, err = popular(ctx, events, weights, 7, now)
-	lists := collected(t, df, err)
-	if len(lists) != len(liked) {
-		t.Errorf("%d places in the lists of popular items, want %d", len(lists), len(liked))
+	placed, err := s.Sql(ctx, "SELECT CAST(id AS INT) item, CONCAT('c', id % 7) category FROM range(60) WHERE id % 7 < 6") // and some in none
+	if err != nil {
+		t.Fatal(err)
 	}
-	for _, row := range lists {
-		key := itemOf{row["event"].(string), number64(row["item"])}
-		if score := row["score"].(float64); math.Abs(score-liked[key]) > 1e-9*liked[key] {
-			t.Errorf("%v: popularity %v, want %v", key, score, liked[key])
+	items, err := features.Items(ctx, events, 7, now, placed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, limit := range []struct{ all, inCategory int }{{popularLimit, categoryLimit}, {4, 3}} {
+		listed := wantListed(liked, limit.all, limit.inCategory)
+		df, err = popular(ctx, items, weights, limit.all, limit.inCategory)
+		lists := collected(t, df, err)
+		if len(lists) != len(listed) {
+			t.Errorf("%d places in the lists of popular items, want %d", len(lists), len(listed))
 		}
+		for _, row := range lists {
+			key := itemOf{row["event"].(string), number64(row["item"])}
+			if score := row["score"].(float64); !listed[key] || math.Abs(score-liked[key]) > 1e-9*liked[key] {
+				t.Errorf("%v: popularity %v, want %v, listed: %v", key, score, liked[key], listed[key])
+			}
+		}
+	}
+
+	trends := map[int64]float64{}
+	for _, row := range collected(t, items, nil) {
+		trends[number64(row["item"])] = row["trend"].(float64)
+	}
+	df, err = trending(ctx, items)
+	before, risen := math.Inf(1), 0
+	for _, row := range collected(t, df, err) {
+		score := row["score"].(float64)
+		if score != trends[number64(row["item"])] || score <= 1 || score > before {
+			t.Errorf("trending: %v after %v, and its trend is %v", row, before, trends[number64(row["item"])])
+		}
+		before = score
+		risen++
+	}
+	for _, trend := range trends {
+		if trend > 1 {
+			risen--
+		}
+	}
+	if risen != 0 || before == math.Inf(1) {
+		t.Errorf("%d more items are listed as trending than have risen; the last one's trend is %v", risen, before)
 	}
 
 	visits, err := sessions(ctx, events)
@@ -196,6 +232,24 @@ func wantPopular(all []touch, weights Weights, halfLife float64, now int64) map[
 		scores[itemOf{model.PopularAll, e.item}] += weights[e.event] * decay(e, halfLife, now)
 	}
 	return scores
+}
+
+// wantListed are those of the scores that have a place in the lists: the first of each, and the first of each category, which is the
+// item's number modulo 7, but for 6.
+func wantListed(scores map[itemOf]float64, limit, inCategory int) map[itemOf]bool {
+	all := slices.SortedFunc(maps.Keys(scores), func(a, b itemOf) int {
+		return cmp.Or(cmp.Compare(scores[b], scores[a]), cmp.Compare(a.item, b.item))
+	})
+	listed, overall, within := map[itemOf]bool{}, map[string]int{}, map[itemOf]int{}
+	for _, key := range all {
+		category := itemOf{key.event, key.item % 7}
+		overall[key.event]++
+		within[category]++
+		if overall[key.event] <= limit || category.item < 6 && within[category] <= inCategory {
+			listed[key] = true
+		}
+	}
+	return listed
 }
 
 // matrix is S by row.

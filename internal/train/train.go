@@ -90,7 +90,8 @@ type job struct {
 	session *spark.Session
 	steps   *Steps
 	staging *model.Staging
-	blocks  int // of ALS, and a measure for partitions: what keeps the cluster's cores busy
+	blocks  int           // of ALS, and a measure for partitions: what keeps the cluster's cores busy
+	placed  sql.DataFrame // the category of each item of the catalogue, which features.ItemCategories gives; nil if there is none
 }
 
 // Run trains one version and makes it the champion if its decision says so. On an error LATEST is as it was.
@@ -196,6 +197,11 @@ func (j *job) train(ctx context.Context) (*model.Manifest, error) {
 		Parameters: j.parameters(),
 		Data:       model.DataRange{From: ms(times.from), To: ms(times.to), HoldoutStart: ms(holdFrom), BatchFiles: events.Files, BadBatchFiles: events.Bad},
 	}
+	catalogue, err := j.readCatalogue(ctx)
+	if err != nil {
+		return nil, err
+	}
+	m.Data.CatalogueFiles = catalogue.Files()
 	if err := j.measure(ctx, m, events.Events, holdFrom); err != nil {
 		return nil, err
 	}
@@ -208,7 +214,10 @@ func (j *job) train(ctx context.Context) (*model.Manifest, error) {
 	if err := j.foresee(ctx, times, m); err != nil {
 		return nil, err
 	}
-	return m, j.clear(holdoutDir, measuredDir, numberedDir, momentsDir)
+	if err := j.categories(ctx, catalogue); err != nil {
+		return nil, err
+	}
+	return m, j.clear(holdoutDir, measuredDir, numberedDir, momentsDir, catalogueDir)
 }
 
 // fitToCluster sizes partitions and blocks to what the cluster does at once: Spark's default of 200 partitions is made for far larger

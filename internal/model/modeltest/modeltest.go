@@ -30,6 +30,7 @@ type Spec struct {
 	Near           map[string][]Scored // by item, best first
 	Recent         map[string][]Scored // likewise
 	Popular        map[string][]Scored
+	Trending       []Scored                 // best first; nil leaves the table out
 	Parents        map[string]string        // by category; "" at a root; nil leaves the tables of categories out
 	Categories     map[string][]string      // by item
 	Profiles       map[string]model.Profile // by visitor; nil leaves out profiles and all that follows from them
@@ -48,14 +49,14 @@ type Pair struct {
 	Habit    float32
 }
 
-// Scored is an item of a list of popular ones.
+// Scored is an item of a list of popular or trending ones.
 type Scored struct {
 	Item  string
 	Score float64
 }
 
 // Random returns a version of visitors v0, v1, … and items i0, i1, … with random factors for all but each tenth of them, a few
-// items seen by each visitor, profiles, and every second item among the popular ones. Categories c0, c1, … make a tree in which c0 is above
+// items seen by each visitor, profiles, every second item among the popular ones and every third among the trending ones. Categories c0, c1, … make a tree in which c0 is above
 // all; an item is in up to two.
 func Random(name string, seed uint64, visitors, items, rank int) Spec {
 	r := rand.New(rand.NewPCG(seed, 1))
@@ -91,6 +92,9 @@ func Random(name string, seed uint64, visitors, items, rank int) Spec {
 		for i, item := range r.Perm(items)[:(items+1)/2] {
 			spec.Popular[event] = append(spec.Popular[event], Scored{spec.Items[item], float64(items - i)})
 		}
+	}
+	for i, item := range r.Perm(items)[:(items+2)/3] {
+		spec.Trending = append(spec.Trending, Scored{spec.Items[item], 1 + 1/float64(1+i)})
 	}
 	return spec
 }
@@ -137,6 +141,10 @@ type (
 	}
 	popularRow struct {
 		Event string  `parquet:"event,optional"`
+		Item  int32   `parquet:"item"`
+		Score float64 `parquet:"score"`
+	}
+	trendingRow struct {
 		Item  int32   `parquet:"item"`
 		Score float64 `parquet:"score"`
 	}
@@ -193,6 +201,13 @@ func Write(tb testing.TB, modelsDir string, spec Spec) string {
 	WriteTable(tb, filepath.Join(dir, "neighbours"), neighbourRows(spec.Near, items), 2)
 	WriteTable(tb, filepath.Join(dir, "recent_neighbours"), neighbourRows(spec.Recent, items), 1)
 	WriteTable(tb, filepath.Join(dir, "popular"), popularRows, 1)
+	if spec.Trending != nil {
+		var rows []trendingRow
+		for _, scored := range spec.Trending {
+			rows = append(rows, trendingRow{items[scored.Item], scored.Score})
+		}
+		WriteTable(tb, filepath.Join(dir, "trending"), rows, 2)
+	}
 	if spec.Parents != nil {
 		var categoryRows []categoryRow
 		for category, parent := range spec.Parents {
