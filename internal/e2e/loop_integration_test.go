@@ -83,9 +83,9 @@ func comeToBeKnown(t *testing.T, one, two string) (ids []string) {
 var erased = []string{"red-visitor-0", "newcomer-0"}
 
 // erase has visitors forgotten by one API, and waits until another one has forgotten them, too.
-func erase(t *testing.T, one, two string) {
+func erase(t *testing.T, one, two string, visitors ...string) {
 	t.Helper()
-	for _, visitor := range erased {
+	for _, visitor := range visitors {
 		if !known(t, two, visitor) {
 			t.Fatalf("%s is not known before the erasure", visitor)
 		}

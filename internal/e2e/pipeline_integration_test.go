@@ -104,7 +104,7 @@ func TestTheWholeWay(t *testing.T) {
 	})
 
 	ids := comeToBeKnown(t, one, two)
-	erase(t, one, two)
+	erase(t, one, two, erased...)
 	p.run(t, "consumer", "--idle-timeout", "3s")
 	t.Run("what was posted is in the batch files", func(t *testing.T) {
 		arrived := map[string]int{}
@@ -118,11 +118,11 @@ func TestTheWholeWay(t *testing.T) {
 		}
 	})
 
+	trainer := p.trainEvery(t, "--rank", "16", "--iterations", "5", "--segments", "3", "--force", "--min-new-events", strconv.Itoa(newcomers))
 	t.Run("a second training takes over without a failed request", func(t *testing.T) {
-		before := get(t, planted).ModelVersion
+		before := get(t, planted).ModelVersion // a training takes longer than this
 		l := startLoad(t, []string{planted, one + "/v1/visitors/nobody/recommendations", one + "/v1/items/popular"})
-		told = p.run(t, "train", "--rank", "16", "--iterations", "5", "--segments", "3", "--force")
-		after := p.champion(t)
+		after := trainer.next(t, before)
 		deadline := time.After(time.Minute)
 		for l.seen(after) < 100 {
 			select {
@@ -141,8 +141,7 @@ func TestTheWholeWay(t *testing.T) {
 		}
 	})
 
-	p.env = append(p.env, "KAFKA_BOOTSTRAP_SERVERS=")
-	deaf := p.serve(t) // it hears nothing of the topics, so that all it knows is the version's
+	deaf := p.serve(t, "KAFKA_BOOTSTRAP_SERVERS=") // it hears nothing of the topics, so that all it knows is the version's
 	t.Run("the version says of newcomers what the live history said", func(t *testing.T) {
 		for deadline := time.Now().Add(time.Minute); get(t, newcomer(two, 1)).ModelVersion != p.champion(t); {
 			if time.Now().After(deadline) {
@@ -159,7 +158,7 @@ func TestTheWholeWay(t *testing.T) {
 		}
 	})
 	t.Run("the version knows nothing of erased visitors", func(t *testing.T) {
-		if !strings.Contains(told, "2 visitors have been erased") {
+		if told := trainer.told(t); !strings.Contains(told, "2 visitors have been erased") {
 			t.Errorf("the training does not tell of erased visitors:\n%s", told)
 		}
 		for _, visitor := range erased {
@@ -176,12 +175,39 @@ func TestTheWholeWay(t *testing.T) {
 			t.Errorf("an erased newcomer is answered by %s", n.Strategy)
 		}
 	})
+	t.Run("an erasure alone is a reason to train", func(t *testing.T) { p.trainForAnErasure(t, trainer, one, two, deaf) })
+	trainer.stop(t)
 	t.Run("the versions are looked after", func(t *testing.T) { p.lookAfter(t, deaf) })
 }
 
-// lookAfter takes the two versions through the program for them, while an API follows.
+// trainForAnErasure has one more visitor forgotten, and waits until a version without him has taken the place of the one that knows him,
+// though nothing else has happened.
+func (p *pipeline) trainForAnErasure(t *testing.T, trainer *trainer, one, two, deaf string) {
+	const visitor = "red-visitor-4"
+	before := p.load(t, p.champion(t))
+	if _, known := before.Visitors.Number(visitor); !known {
+		t.Fatalf("%s is not known before the erasure", visitor)
+	}
+	erase(t, one, two, visitor)
+	p.run(t, "consumer", "--idle-timeout", "3s") // which keeps the list of who was erased
+	after := p.load(t, trainer.next(t, before.Manifest.Version))
+	if _, known := after.Visitors.Number(visitor); known {
+		t.Errorf("%s knows the erased visitor", after.Manifest.Version)
+	}
+	if old, now := before.Manifest, after.Manifest; now.Counts.Visitors != old.Counts.Visitors-1 || now.Counts.Erased != old.Counts.Erased+1 ||
+		now.Counts.Events >= old.Counts.Events || !slices.Equal(now.Data.BatchFiles, old.Data.BatchFiles) {
+		t.Errorf("before %+v of %v\nnow %+v of %v", old.Counts, old.Data.BatchFiles, now.Counts, now.Data.BatchFiles)
+	}
+	for deadline := time.Now().Add(time.Minute); known(t, deaf, visitor); time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("an API that hears nothing of erasures knows %s a minute after the version without him", visitor)
+		}
+	}
+}
+
+// lookAfter takes the three versions through the program for them, while an API follows.
 func (p *pipeline) lookAfter(t *testing.T, url string) {
-	second := p.champion(t)
+	last := p.champion(t)
 	var listed []struct {
 		Version            string
 		Champion, Previous bool
@@ -189,10 +215,10 @@ func (p *pipeline) lookAfter(t *testing.T, url string) {
 	if err := json.Unmarshal([]byte(p.run(t, "models", "list", "--json")), &listed); err != nil {
 		t.Fatal(err)
 	}
-	if len(listed) != 2 || listed[0].Version != second || !listed[0].Champion || !listed[1].Previous {
-		t.Fatalf("%s is the champion; listed are %+v", second, listed)
+	if len(listed) != 3 || listed[0].Version != last || !listed[0].Champion || !listed[1].Previous {
+		t.Fatalf("%s is the champion; listed are %+v", last, listed)
 	}
-	first := listed[1].Version
+	before := listed[1].Version
 	says := func(command string, words ...string) {
 		t.Helper()
 		told := p.run(t, "models", strings.Fields(command)...)
@@ -210,12 +236,12 @@ func (p *pipeline) lookAfter(t *testing.T, url string) {
 			}
 		}
 	}
-	says("compare "+first, "A: "+first, "B: "+second, "counts.erased_visitors")
-	says("rollback", first+" is the champion now")
-	served(first)
-	says("activate "+second, second+" is the champion now", "rollback goes back to "+first)
-	served(second)
-	says("prune --keep 0 --yes", "0 of 2 removed") // the champion and the one before stay
+	says("compare "+before, "A: "+before, "B: "+last, "counts.erased_visitors")
+	says("rollback", before+" is the champion now")
+	served(before)
+	says("activate "+last, last+" is the champion now", "rollback goes back to "+before)
+	served(last)
+	says("prune --keep 0 --yes", "1 of 3 removed") // the champion and the one before stay
 }
 
 // arrivedOnce holds what arrived against what was sent, field by field, whatever the order.

@@ -14,11 +14,14 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
 	"testing"
 	"time"
+
+	"cartwheel/internal/model"
 )
 
 // pipeline is a data folder, a topic of its own and the programs that work on them.
@@ -62,11 +65,11 @@ func (p *pipeline) run(t *testing.T, program string, args ...string) (stdout str
 	return out.String()
 }
 
-// serve starts the API on a free port and stops it, as an operator would, at the end of the test.
-func (p *pipeline) serve(t *testing.T) (url string) {
+// serve starts the API on a free port, with more variables in its environment, and stops it, as an operator would, at the end of the test.
+func (p *pipeline) serve(t *testing.T, env ...string) (url string) {
 	t.Helper()
 	cmd := exec.Command(filepath.Join(p.bin, "api"), "--addr", "127.0.0.1:0", "--log-format", "json")
-	cmd.Env = p.env
+	cmd.Env = slices.Concat(p.env, env)
 	stderr, err := cmd.StderrPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -123,6 +126,86 @@ func (p *pipeline) champion(t *testing.T) string {
 		t.Fatal(err)
 	}
 	return strings.TrimSpace(string(name))
+}
+
+// load reads a version whole.
+func (p *pipeline) load(t *testing.T, version string) *model.Version {
+	t.Helper()
+	v, err := model.Load(filepath.Join(p.data, "models", version))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return v
+}
+
+// trainer is the training program while it goes on for good.
+type trainer struct {
+	*pipeline
+	cmd         *exec.Cmd
+	stdout, log string     // files
+	ended       chan error // of one
+}
+
+// trainEvery starts it; stop ends it, or else the end of the test.
+func (p *pipeline) trainEvery(t *testing.T, args ...string) *trainer {
+	t.Helper()
+	dir := t.TempDir()
+	r := &trainer{pipeline: p, stdout: filepath.Join(dir, "stdout"), log: filepath.Join(dir, "log"), ended: make(chan error, 1)}
+	r.cmd = exec.CommandContext(t.Context(), filepath.Join(p.bin, "train"), append([]string{"--every", "1s"}, args...)...)
+	r.cmd.Env = p.env
+	for path, into := range map[string]*io.Writer{r.stdout: &r.cmd.Stdout, r.log: &r.cmd.Stderr} {
+		f, err := os.Create(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		*into = f
+	}
+	if err := r.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	go func() { r.ended <- r.cmd.Wait() }()
+	return r
+}
+
+// next waits until another version than that is the champion and the training has told of it, and returns it.
+func (r *trainer) next(t *testing.T, before string) (version string) {
+	t.Helper()
+	deadline := time.After(10 * time.Minute)
+	for {
+		if version = r.champion(t); version != before && strings.Contains(r.told(t), version+" is the champion") {
+			return version
+		}
+		select {
+		case err := <-r.ended:
+			t.Fatalf("the training has ended: %v\n%s", err, read(t, r.log))
+		case <-deadline:
+			t.Fatalf("no version came after %s\n%s", before, read(t, r.log))
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+}
+
+func (r *trainer) told(t *testing.T) string { t.Helper(); return read(t, r.stdout) }
+
+// stop ends the program as an operator would.
+func (r *trainer) stop(t *testing.T) {
+	t.Helper()
+	if err := r.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-r.ended; err != nil {
+		t.Errorf("the training's end: %v\n%s", err, read(t, r.log))
+	}
+}
+
+func read(t *testing.T, path string) string {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
 }
 
 // rows reads a CSV file whole, without its header.
