@@ -113,11 +113,23 @@ func TestRuntimeNamesEveryWrongSetting(t *testing.T) {
 	m.set("RUNTIME_KAFKA_PORT", "nine")
 	m.set("RUNTIME_SPARK_MASTER_PORT", "70000")
 	m.set("RUNTIME_SPARK_HISTORY_PORT", "4040")
+	m.set("RUNTIME_SPARK_WORKERS", "two")
 	m.set("RUNTIME_SPARK_CORES", "0")
 	m.set("RUNTIME_SPARK_MEMORY", "lots")
 	m.set("RUNTIME_DIR", filepath.Join(t.TempDir(), "my folder"))
 	m.expect(2, "up", "RUNTIME_KAFKA_PORT=nine", "RUNTIME_SPARK_MASTER_PORT=70000", "RUNTIME_SPARK_HISTORY_PORT=4040",
-		"RUNTIME_SPARK_CORES=0", "RUNTIME_SPARK_MEMORY=lots", "must not contain blanks")
+		"RUNTIME_SPARK_WORKERS=two", "RUNTIME_SPARK_CORES=0", "RUNTIME_SPARK_MEMORY=lots", "must not contain blanks")
+}
+
+// Each further worker has the next port of the first one's page.
+func TestRuntimeOfSeveralWorkers(t *testing.T) {
+	t.Parallel()
+	m := newMachine(t)
+	m.expect(3, "status spark", "spark-worker ")
+	m.set("RUNTIME_SPARK_WORKERS", "3")
+	m.set("RUNTIME_SPARK_WORKER_UI_PORT", "4038")
+	m.expect(3, "status spark", "spark-worker ", "spark-worker-2 ", "spark-worker-3 ")
+	m.expect(2, "up spark", "RUNTIME_SPARK_APP_UI_PORT=4040 is the port of another service too")
 }
 
 func TestRuntimeWithNothingStarted(t *testing.T) {

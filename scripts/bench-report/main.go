@@ -28,7 +28,7 @@ func main() {
 }
 
 // order is that of the pages in the report.
-var order = []string{"ingest", "train", "serve", "sessions", "gorse", "soak"}
+var order = []string{"ingest", "train", "workers", "serve", "sessions", "gorse", "soak"}
 
 // run writes the report of the project in a folder, and its README's table.
 func run(root string) (path string, err error) {
@@ -127,8 +127,8 @@ func (p *measured) within(folder, report string) (text string, err error) {
 	return "\n" + text, err
 }
 
-// headline is a line of the table. What stands in braces is the name of a row of the page, which must be there, but for trainings:
-// their sizes are for whoever measures to choose, and PySpark may not be there.
+// headline is a line of the table. What stands in braces is the name of a row of the page, which must be there, but for trainings and
+// workers: their sizes are for whoever measures to choose, and PySpark may not be there.
 type headline struct{ page, what, figure, beside string }
 
 var headlines = []headline{
@@ -138,6 +138,8 @@ var headlines = []headline{
 	{"train", "training on 700,000 events, files to a version", "{a training on 700000 events, seconds} s", ""},
 	{"train", "training on 2,756,101 events, files to a version", "{a training on 2756101 events, seconds} s", ""},
 	{"train", "an ALS fit from Go, events of the smallest shop", "{from Go, seconds} s", "from PySpark {from PySpark, seconds} s; ratio of the pairs {Go, of PySpark's time}"},
+	{"workers", "an ALS fit by two Spark workers of one core, 200,000 events", "{two workers, 200000 events, seconds} s", "by one {one worker, 200000 events, seconds} s; ratio of the pairs {two, of one's time, 200000 events}"},
+	{"workers", "an ALS fit by two Spark workers of one core, 2,756,101 events", "{two workers, 2756101 events, seconds} s", "by one {one worker, 2756101 events, seconds} s; ratio of the pairs {two, of one's time, 2756101 events}"},
 	{"serve", "API: a visitor by the whole blend, 8 connections", "{a visitor, requests/s} requests/s, p99 {a visitor, p99, ms} ms", "a fixed answer by gin {fixed answer, requests/s}/s"},
 	{"serve", "API: visitors in batches of 1,000", "{visitors/s in batches of 1,000} visitors/s", ""},
 	{"serve", "API: the exact search, 37,000 items x 64", "{als-37k/pruned} queries/s", "scanning all {als-37k/full-scan}/s"},
@@ -158,7 +160,7 @@ func summary(pages map[string]*measured) (string, error) {
 	table.WriteString("| | | beside it | measured |\n|---|---|---|---|\n")
 	for _, h := range headlines {
 		p := pages[h.page]
-		if p == nil || h.page == "train" && !p.has(h.figure+h.beside) {
+		if p == nil || (h.page == "train" || h.page == "workers") && !p.has(h.figure+h.beside) {
 			continue
 		}
 		fill := func(text string) string {

@@ -32,7 +32,8 @@ func (b *bench) fits(n int, dataDir string) (pairs []pair, ratings int64, err er
 	if ratings, err = b.writeRatings(dataDir); err != nil {
 		return nil, 0, err
 	}
-	if _, err := b.fitGo(); err != nil { // to warm the cluster
+	goes := func() (float64, error) { return b.fitGo(b.remote) }
+	if _, err := goes(); err != nil { // to warm the cluster
 		return nil, 0, err
 	}
 	for i := range n {
@@ -40,7 +41,7 @@ func (b *bench) fits(n int, dataDir string) (pairs []pair, ratings int64, err er
 		order := []struct {
 			into *float64
 			fit  func() (float64, error)
-		}{{&p.golang, b.fitGo}, {&p.python, b.fitPython}}
+		}{{&p.golang, goes}, {&p.python, b.fitPython}}
 		if i%2 == 1 {
 			order[0], order[1] = order[1], order[0]
 		}
@@ -84,8 +85,8 @@ func (b *bench) writeRatings(dataDir string) (int64, error) {
 	return n, spark.Explain(err)
 }
 
-func (b *bench) fitGo() (float64, error) {
-	s, err := spark.Connect(b.ctx, b.remote)
+func (b *bench) fitGo(remote string) (float64, error) {
+	s, err := spark.Connect(b.ctx, remote)
 	if err != nil {
 		return 0, err
 	}

@@ -1,7 +1,11 @@
-// Command bench-train measures trainings as a shop would run them, from batch files to a published version, at growing sizes, and the
-// same ALS fit submitted from Go and from PySpark. It writes a page of Markdown.
+// Command bench-train measures what Spark does for a training. It writes a page of Markdown.
 //
-// It needs the Spark that SPARK_REMOTE names, and for PySpark the Python that BENCH_PYTHON names; `make bench-train` sees to both.
+//	bench-train            trainings as a shop would run them, from batch files to a published version, at growing sizes, and the same
+//	                       ALS fit submitted from Go and from PySpark
+//	bench-train workers    the same ALS fit by one worker and by two
+//
+// It needs the Spark that SPARK_REMOTE names, and for PySpark the Python that BENCH_PYTHON names; for workers, the Spark of one worker
+// that SPARK_REMOTE names, and that of two that BENCH_REMOTE_OF_TWO names. `make bench-train` and `make bench-workers` see to all.
 package main
 
 import (
@@ -36,17 +40,8 @@ type bench struct {
 }
 
 func main() {
-	var sizes sizeList
-	flag.Var(&sizes, "sizes", "`numbers` of events of the shops that are trained on, the largest last (default 200000,700000,2756101)")
-	rounds := flag.Int("rounds", 3, "`times` that a training of the smallest size is measured; the others once")
-	pairs := flag.Int("pairs", 5, "`times` that the fit is measured from Go and from PySpark")
-	out := flag.String("out", "docs/benchmarks/train.md", "`file` to write")
-	flag.Parse()
-	if len(sizes) == 0 {
-		sizes = sizeList{200_000, 700_000, 2_756_101}
-	}
 	ctx, release := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := run(ctx, sizes, *rounds, *pairs, *out)
+	err := run(ctx, os.Args[1:])
 	release()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench-train:", err)
@@ -72,7 +67,7 @@ func (l *sizeList) Set(text string) error {
 	return nil
 }
 
-func run(ctx context.Context, sizes []int, rounds, pairs int, out string) (err error) {
+func run(ctx context.Context, args []string) (err error) {
 	b := &bench{ctx: ctx, remote: os.Getenv("SPARK_REMOTE"), python: os.Getenv("BENCH_PYTHON"), log: os.Stderr}
 	if b.remote == "" {
 		return errors.New("SPARK_REMOTE is not set: make bench-train starts a Spark and sets it")
@@ -81,11 +76,26 @@ func run(ctx context.Context, sizes []int, rounds, pairs int, out string) (err e
 		return err
 	}
 	defer os.RemoveAll(b.dir)
+	if len(args) > 0 && args[0] == "workers" {
+		return b.workers(args[1:])
+	}
+	return b.trainings(args)
+}
+
+// trainings measures trainings of growing size, and clients.
+func (b *bench) trainings(args []string) error {
+	f := flag.NewFlagSet("bench-train", flag.ExitOnError)
+	sizes := sizeList{200_000, 700_000, 2_756_101}
+	f.Var(&sizes, "sizes", "`numbers` of events of the shops that are trained on, the largest last")
+	rounds := f.Int("rounds", 3, "`times` that a training of the smallest size is measured; the others once")
+	pairs := f.Int("pairs", 5, "`times` that the fit is measured from Go and from PySpark")
+	out := f.String("out", "docs/benchmarks/train.md", "`file` to write")
+	_ = f.Parse(args) // it ends the program where it fails
 	if err := b.command("go", "build", "-o", b.dir+"/", "./sparkjobs/train").Run(); err != nil {
 		return fmt.Errorf("building: %w", err)
 	}
 	load, r := machine.Load(), &result{}
-	err = b.measure(r, sizes, rounds, pairs)
+	err := b.measure(r, sizes, *rounds, *pairs)
 	if len(r.small) == 0 {
 		return err
 	}
@@ -96,7 +106,7 @@ func run(ctx context.Context, sizes []int, rounds, pairs int, out string) (err e
 	if pageErr != nil {
 		return errors.Join(err, pageErr)
 	}
-	return errors.Join(err, p.Save(out))
+	return errors.Join(err, p.Save(*out))
 }
 
 // measure fills in a result, as far as it comes.
@@ -143,20 +153,24 @@ func (b *bench) dataDir(events int) string { return filepath.Join(b.dir, fmt.Spr
 // training makes a shop and trains on it, from nothing but batch files.
 func (b *bench) training(events int) (t training, err error) {
 	t.events = events
-	dir := b.dataDir(events)
-	if err := os.RemoveAll(dir); err != nil {
-		return t, err
-	}
-	if t.files, err = synthetictest.WriteBatches(b.ctx, dir, synthetic.Settings{Events: events, Seed: 1}, 10_000); err != nil {
+	if t.files, err = b.shop(events); err != nil {
 		return t, err
 	}
 	begun := time.Now()
-	if t.steps, err = b.train(dir); err != nil {
+	if t.steps, err = b.train(b.dataDir(events)); err != nil {
 		return t, err
 	}
 	t.total = time.Since(begun).Seconds()
 	fmt.Fprintf(b.log, "%d events: %.1f s\n", events, t.total)
 	return t, nil
+}
+
+// shop makes the batch files of a shop, and nothing else in its data folder.
+func (b *bench) shop(events int) (files int, err error) {
+	if err := os.RemoveAll(b.dataDir(events)); err != nil {
+		return 0, err
+	}
+	return synthetictest.WriteBatches(b.ctx, b.dataDir(events), synthetic.Settings{Events: events, Seed: 1}, 10_000)
 }
 
 // stepLine is what a training says when a step has ended.

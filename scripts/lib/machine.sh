@@ -20,6 +20,11 @@ memory_of_machine() {
 # between LOW HIGH VALUE
 between() { echo "$(($3 < $1 ? $1 : $3 > $2 ? $2 : $3))"; }
 
-spark_cores=${RUNTIME_SPARK_CORES:-$(cores_of_machine)}
-spark_memory=${RUNTIME_SPARK_MEMORY:-$(between 1024 16384 "$(($(memory_of_machine) / 4))")m}
+spark_workers=${RUNTIME_SPARK_WORKERS:-1}
+
+# for_each_worker HOW_MUCH is a worker's share. A number of workers that is none is told later, with every other wrong setting.
+for_each_worker() { if [[ $spark_workers =~ ^[1-9][0-9]?$ ]]; then echo "$(($1 / spark_workers))"; else echo "$1"; fi; }
+
+spark_cores=${RUNTIME_SPARK_CORES:-$(between 1 9999 "$(for_each_worker "$(cores_of_machine)")")}
+spark_memory=${RUNTIME_SPARK_MEMORY:-$(between 1024 16384 "$(for_each_worker "$(($(memory_of_machine) / 4))")")m}
 spark_driver_memory=$(between 1024 4096 "$(($(memory_of_machine) / 8))")m
