@@ -21,7 +21,7 @@ func (r *Recommender) SimilarByVisits(id string, o Options) (Answer, bool) {
 	best := s.best[:0]
 	for i, other := range near {
 		if scores[i] > 0 && !s.filter.out(other) {
-			best = append(best, Scored{other, r.rules.boosted(other, float64(scores[i]))})
+			best = push(best, Scored{other, r.rules.boosted(other, float64(scores[i]))}, need)
 		}
 	}
 	slices.SortFunc(best, better)
