@@ -82,7 +82,7 @@ func run(ctx context.Context, args []string) error {
 			return err
 		}
 		b.shop = newShop(usual)
-		b.shop.write(filepath.Join(b.dir, "data"))
+		b.shop.write(filepath.Join(b.dir, "data"), filepath.Join(b.dir, "alone"))
 	}
 	p, err := measure(b)
 	if err != nil {

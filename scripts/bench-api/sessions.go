@@ -29,15 +29,16 @@ func (b *bench) sessions() (*page.Page, error) {
 	if err != nil {
 		return nil, err
 	}
-	short, long := make([]request, 5000), make([]request, 5000)
+	usual, short, long := make([]request, 5000), make([]request, 5000), make([]request, 5000)
 	for i := range short {
+		usual[i] = request{"/v1/sessions/recommendations", b.shop.session(b.shop.usualLength())}
 		short[i] = request{"/v1/sessions/recommendations", b.shop.session(1 + b.shop.dice.IntN(5))}
 		long[i] = request{"/v1/sessions/recommendations", b.shop.session(20)}
 	}
-	compared, err := b.compare(api, short, []asked{{"a session of 1 to 5 items", short}, {"a session of 20 items", long}})
+	compared, err := b.compare(usual, []asked{{"a session as long as RetailRocket's", api, usual}, {"a session of 1 to 5 items", api, short}, {"a session of 20 items", api, long}})
 	var open []page.Row
 	if err == nil {
-		open, err = b.open(api, short)
+		open, err = b.open(api, usual)
 	}
 	api.stop()
 	if err != nil {
@@ -51,7 +52,7 @@ rank %d, made like one that was trained on RetailRocket's events, its blend of s
 		return nil, err
 	}
 
-	live, err := b.live(data, short)
+	live, err := b.live(data, usual)
 	if err != nil {
 		return nil, err
 	}

@@ -102,7 +102,7 @@ func TestWhatCannotBeJoined(t *testing.T) {
 		"was measured on 2 cores (Y, 1 GB)": func(root string) {
 			put(t, root, "docs/benchmarks/serve.md", page("serve", "2026-11-26", "2 cores (Y, 1 GB)", ""))
 		},
-		`serve.md has no row "a visitor, requests/s"`: func(root string) {
+		`serve.md has no row "a visitor, by a blend, requests/s"`: func(root string) {
 			put(t, root, "docs/benchmarks/serve.md", page("serve", "2026-11-26", "8 cores (X, 9 GB)", ""))
 		},
 		"does not say when": func(root string) { put(t, root, "docs/benchmarks/serve.md", "# Serving\n") },
