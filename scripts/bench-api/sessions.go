@@ -60,6 +60,14 @@ rank %d, made like one that was trained on RetailRocket's events, its blend of s
 counts from the start of the process, the loading of the version included. Bytes a visitor are
 the API's own reckoning, which its bound goes by; `+"`go test -run xxx -bench BytesPerVisitor ./internal/live`"+` holds that against the memory in use.`, b.events, b.events/eventsPerVisitor))
 	p.Table(live)
+
+	loop, err := b.loop(data, usual)
+	if err != nil {
+		return nil, err
+	}
+	p.Section("From a click to what another API answers", fmt.Sprintf(`Two APIs follow a topic. One new visitor after the other, %d a round, has an event posted at the first, which answers when Kafka has acknowledged it; the second, which
+answers 500 sessions a second meanwhile, is asked each millisecond until its answer to that visitor goes by the click.`, posts))
+	p.Table(loop)
 	return p, nil
 }
 

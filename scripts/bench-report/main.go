@@ -147,6 +147,7 @@ var headlines = []headline{
 	{"sessions", "API: a session as long as Retail Rocket's, 8 connections", "{a session as long as RetailRocket's, requests/s} requests/s, p99 {a session as long as RetailRocket's, p99, ms} ms", "a fixed answer by gin {fixed answer, requests/s}/s"},
 	{"sessions", "API: sessions, 2,000 a second, open loop", "p50 {2,000 a second, open loop (vegeta): p50, ms} ms, p99 {2,000 a second, open loop (vegeta): p99, ms} ms", ""},
 	{"sessions", "API: the topic into the live history, while 500 requests/s are answered", "{events/s taken in} events/s, {bytes a visitor} bytes a visitor", ""},
+	{"sessions", "API: from a click posted to one to the changed answer of another", "p50 {from a post to another API's changed answer: p50, ms} ms, p99 {from a post to another API's changed answer: p99, ms} ms", ""},
 	{"gorse", "API beside Gorse: a visitor, 8 connections", "{a visitor: Cartwheel, requests/s} requests/s, p99 {a visitor: Cartwheel, p99, ms} ms", "Gorse {a visitor: Gorse, requests/s}/s, p99 {a visitor: Gorse, p99, ms} ms"},
 	{"gorse", "API beside Gorse: items like an item", "{items like an item: Cartwheel, requests/s} requests/s", "Gorse {items like an item: Gorse, requests/s}/s"},
 	{"gorse", "API beside Gorse: a session of 1 to 5 items", "{a session: Cartwheel, requests/s} requests/s", "Gorse {a session: Gorse, requests/s}/s"},
