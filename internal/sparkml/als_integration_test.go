@@ -25,13 +25,9 @@ func TestALSFindsTheBlocks(t *testing.T) {
 	}
 	als := sparkml.NewALS()
 	als.Rank, als.MaxIter, als.ImplicitPrefs, als.RegParam, als.Alpha, als.NumUserBlocks, als.NumItemBlocks = 2, 10, true, 0.01, 1, 2, 2
-	var reports int
-	model, err := als.Fit(spark.WithProgress(ctx, func(spark.Progress) { reports++ }), s, ratings)
+	model, err := als.Fit(ctx, s, ratings)
 	if err != nil {
 		t.Fatal(err)
-	}
-	if reports == 0 {
-		t.Error("Fit reported no progress")
 	}
 
 	pairs, err := s.Sql(ctx, `SELECT u.id user, i.id item FROM range(40) u, range(20) i`)

@@ -132,8 +132,11 @@ func TestTrainAndValidate(t *testing.T) {
 		t.Errorf("two blobs: best is candidate %d by %v", tuned.BestIndex, tuned.FoldMetrics)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	// The server tells of a job's progress every two seconds: rows that take minutes to make, so that it does.
+	slow := must(data.Where(ctx, "IF(java_method('java.lang.Thread', 'sleep', 2000L) IS NULL, true, true)"))(t)
 	stopping := spark.WithProgress(ctx, func(spark.Progress) { cancel() })
-	if _, err := sparkml.TrainAndValidate(stopping, s, sparkml.NewTrainValidationSplit(), candidates, sparkml.NewClusteringEvaluator(), data); !errors.Is(err, context.Canceled) {
+	if _, err := sparkml.TrainAndValidate(stopping, s, sparkml.NewTrainValidationSplit(), candidates, sparkml.NewClusteringEvaluator(), slow); !errors.Is(err, context.Canceled) {
 		t.Errorf("a tuning whose context ends: %v", err)
 	}
 }
