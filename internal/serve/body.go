@@ -8,6 +8,7 @@ import (
 	"mime"
 	"net/http"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -22,28 +23,38 @@ const maxBodyBytes = 1 << 20
 // readJSON reads the body into a value, strictly: JSON in UTF-8, one value, no null, no member that is unknown or comes twice. Where
 // that is not so it answers, and returns false.
 func readJSON(c *gin.Context, into any) bool {
-	if kind, _, err := mime.ParseMediaType(c.ContentType()); err != nil || kind != "application/json" {
-		c.Header("Accept", "application/json")
-		fail(c, http.StatusUnsupportedMediaType, "", fmt.Sprintf("the body's Content-Type is %s, not application/json", show(c.ContentType())))
+	data, _, ok := readBody(c, "application/json")
+	if !ok {
 		return false
 	}
-	data, err := io.ReadAll(http.MaxBytesReader(c.Writer, c.Request.Body, maxBodyBytes))
+	if bad := decodeJSON(data, into); bad != nil {
+		refuse(c, bad)
+		return false
+	}
+	return true
+}
+
+// readBody reads a body of one of these media types, and says of which. Where that is not what came it answers, and returns false.
+func readBody(c *gin.Context, types ...string) (data []byte, kind string, ok bool) {
+	kind, _, err := mime.ParseMediaType(c.ContentType())
+	if err != nil || !slices.Contains(types, kind) {
+		c.Header("Accept", strings.Join(types, ", "))
+		fail(c, http.StatusUnsupportedMediaType, "", fmt.Sprintf("the body's Content-Type is %s, not %s", show(c.ContentType()), strings.Join(types, " or ")))
+		return nil, "", false
+	}
+	data, err = io.ReadAll(http.MaxBytesReader(c.Writer, c.Request.Body, maxBodyBytes))
 	var tooLarge *http.MaxBytesError
 	switch {
+	case err == nil:
+		return data, kind, true
 	case errors.As(err, &tooLarge):
 		fail(c, http.StatusRequestEntityTooLarge, "", fmt.Sprintf("the body has more than %d bytes", maxBodyBytes))
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		fail(c, http.StatusRequestTimeout, "", "the body did not come in time")
-	case err != nil:
-		fail(c, http.StatusBadRequest, "", fmt.Sprintf("the body broke off: %v", err))
 	default:
-		if bad := decodeJSON(data, into); bad != nil {
-			refuse(c, bad)
-			return false
-		}
-		return true
+		fail(c, http.StatusBadRequest, "", fmt.Sprintf("the body broke off: %v", err))
 	}
-	return false
+	return nil, "", false
 }
 
 // decodeJSON reads one JSON value, as strictly as readJSON says.
@@ -92,8 +103,9 @@ func kindName(kind jsontext.Kind) string {
 		return "an array"
 	case '0':
 		return "a number"
+	default:
+		return "a " + kind.String() // string, true, false
 	}
-	return "a " + kind.String() // string, true, false
 }
 
 // fieldAt writes a place in a body as other answers do: events[3].itemid.

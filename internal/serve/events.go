@@ -7,10 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"mime"
 	"net/http"
-	"os"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -22,6 +19,9 @@ import (
 
 // maxEvents is how many events one request may bring.
 const maxEvents = 1000
+
+// ndjson is the media type of one event a line.
+const ndjson = "application/x-ndjson"
 
 // eventBody is an event as a client sends it. Without a time it happens now; without an id it gets one.
 type eventBody struct {
@@ -83,26 +83,11 @@ func failWith(c *gin.Context, status int, detail string, more map[string]any) {
 
 // readEvents reads one event, an array of them, or one a line. Where that is not what came, it answers and returns false.
 func readEvents(c *gin.Context, now time.Time) ([]event.Event, bool) {
-	kind, _, err := mime.ParseMediaType(c.ContentType())
-	if err != nil || kind != "application/json" && kind != "application/x-ndjson" {
-		c.Header("Accept", "application/json, application/x-ndjson")
-		fail(c, http.StatusUnsupportedMediaType, "", fmt.Sprintf("the body's Content-Type is %s, not application/json or application/x-ndjson", show(c.ContentType())))
+	data, kind, ok := readBody(c, "application/json", ndjson)
+	if !ok {
 		return nil, false
 	}
-	data, err := io.ReadAll(http.MaxBytesReader(c.Writer, c.Request.Body, maxBodyBytes))
-	var tooLarge *http.MaxBytesError
-	switch {
-	case errors.As(err, &tooLarge):
-		fail(c, http.StatusRequestEntityTooLarge, "", fmt.Sprintf("the body has more than %d bytes", maxBodyBytes))
-		return nil, false
-	case errors.Is(err, os.ErrDeadlineExceeded):
-		fail(c, http.StatusRequestTimeout, "", "the body did not come in time")
-		return nil, false
-	case err != nil:
-		fail(c, http.StatusBadRequest, "", fmt.Sprintf("the body broke off: %v", err))
-		return nil, false
-	}
-	list, one, bad := splitEvents(data, kind == "application/x-ndjson")
+	list, one, bad := splitEvents(data, kind == ndjson)
 	if bad != nil {
 		refuse(c, bad)
 		return nil, false
