@@ -139,7 +139,7 @@ machine, then has no negative events to learn from. The session row is what its 
 	p.Section("What this does not compare", `- Gorse's other stores: Redis, PostgreSQL, MySQL or MongoDB in place of SQLite, and more than one server.
 - What Gorse has and Cartwheel has not: recommendations by labels, embeddings and language models, other users like a user, a dashboard to compose them in, all of it in one program without Kafka, Spark or a JVM.
 - What Cartwheel has and Gorse has not: an answer over the whole catalogue at the time of asking, events of the last second in it, a version that must prove itself before it serves. No broker is connected here.
-- v0.5.9 of Gorse answers sessions only with items of the category "", so each item was given that one.`)
+- Each item was given the category "", for Gorse answers sessions only with items of that one (v0.5.9 does).`)
 	return nil
 }
 

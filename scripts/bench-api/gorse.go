@@ -162,7 +162,7 @@ func (g *gorse) take(b *bench, events []event.Event) error {
 			users = append(users, user{e.VisitorID})
 		}
 		if !met["i"+e.ItemID] {
-			// v0.5.9 answers sessions with items of the category "" only, which no item has by itself.
+			// Gorse v0.5.9, at least, answers sessions with items of the category "" only, which no item has by itself.
 			items = append(items, item{e.ItemID, at, []string{""}})
 		}
 		met["v"+e.VisitorID], met["i"+e.ItemID] = true, true
