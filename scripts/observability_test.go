@@ -153,7 +153,13 @@ func TestDashboardIsOfMetricsThatExist(t *testing.T) {
 			ID          int
 			Type, Title string
 			GridPos     struct{ X, Y, W, H int }
-			Targets     []struct{ Expr string }
+			FieldConfig struct {
+				Defaults struct{ Color struct{ Mode string } }
+			}
+			Targets []struct {
+				Expr    string
+				Instant bool
+			}
 		}
 	}
 	if err := json.Unmarshal(data, &board); err != nil {
@@ -168,9 +174,15 @@ func TestDashboardIsOfMetricsThatExist(t *testing.T) {
 		if p.Type != "row" && len(p.Targets) == 0 {
 			t.Errorf("panel %q shows nothing", p.Title)
 		}
+		if p.Type == "stat" && p.FieldConfig.Defaults.Color.Mode != "fixed" {
+			t.Errorf("panel %q has Grafana's own colours: red above 80, whatever the figure means", p.Title)
+		}
 		for _, target := range p.Targets {
 			queries++
 			checkQuery(t, p.Title, target.Expr, known)
+			if p.Type == "stat" && !target.Instant {
+				t.Errorf("panel %q shows what has been in the last hour, not what is: a version that is served no more would stay", p.Title)
+			}
 		}
 	}
 	if queries < 10 || board.UID != "cartwheel" {
