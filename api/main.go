@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/tls"
 	_ "embed"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -54,17 +53,12 @@ type settings struct {
 // run is the program: 0 when it ended as asked, 2 for a wrong setting, 1 otherwise.
 func run(ctx, stop context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) int {
 	s, err := parse(args, getenv, stdout)
-	if errors.Is(err, config.ErrHelp) {
-		return 0
-	}
 	if err != nil {
-		fmt.Fprintln(stderr, "api:", err)
-		return 2
+		return config.Tell("api", err, stderr)
 	}
 	log, err := s.logging.New(stderr)
 	if err != nil {
-		fmt.Fprintln(stderr, "api:", err)
-		return 2
+		return config.Tell("api", err, stderr)
 	}
 	if s.healthcheck {
 		err = serve.Healthcheck(ctx, s.addr, s.certificate)
@@ -73,12 +67,8 @@ func run(ctx, stop context.Context, args []string, getenv func(string) string, s
 	}
 	if err != nil {
 		log.Error(err.Error())
-		if errors.Is(err, config.ErrUsage) {
-			return 2
-		}
-		return 1
 	}
-	return 0
+	return config.ExitCode(err)
 }
 
 func (s *settings) serve(ctx, stop context.Context, log *slog.Logger) error {

@@ -3,7 +3,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -30,26 +29,18 @@ func main() {
 // run is the program: 0 when it ended as asked, 2 for a wrong setting, 1 otherwise.
 func run(ctx, stop context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) int {
 	s, err := parse(args, getenv, stderr)
-	if errors.Is(err, config.ErrHelp) {
-		return 0
-	}
 	if err != nil {
-		fmt.Fprintln(stderr, "consumer:", err)
-		return 2
+		return config.Tell("consumer", err, stderr)
 	}
 	log, err := s.logging.New(stderr)
 	if err != nil {
-		fmt.Fprintln(stderr, "consumer:", err)
-		return 2
+		return config.Tell("consumer", err, stderr)
 	}
-	if err := consume(ctx, stop, s, log, stdout); err != nil {
+	err = consume(ctx, stop, s, log, stdout)
+	if err != nil {
 		log.Error(err.Error())
-		if errors.Is(err, config.ErrUsage) {
-			return 2
-		}
-		return 1
 	}
-	return 0
+	return config.ExitCode(err)
 }
 
 func consume(ctx, stop context.Context, s *settings, log logger, stdout io.Writer) error {

@@ -25,26 +25,18 @@ func main() {
 // run is the program: 0 when every row was acknowledged or rejected, 2 for a wrong setting, 1 otherwise.
 func run(ctx, stop context.Context, args []string, getenv func(string) string, stdin io.Reader, stdout, stderr io.Writer) int {
 	s, err := parse(args, getenv, stderr)
-	if errors.Is(err, config.ErrHelp) {
-		return 0
-	}
 	if err != nil {
-		fmt.Fprintln(stderr, "producer:", err)
-		return 2
+		return config.Tell("producer", err, stderr)
 	}
 	log, err := s.logging.New(stderr)
 	if err != nil {
-		fmt.Fprintln(stderr, "producer:", err)
-		return 2
+		return config.Tell("producer", err, stderr)
 	}
-	if err := produce(ctx, stop, s, log, stdin, stdout, stderr); err != nil {
+	err = produce(ctx, stop, s, log, stdin, stdout, stderr)
+	if err != nil {
 		log.Error(err.Error())
-		if errors.Is(err, config.ErrUsage) {
-			return 2
-		}
-		return 1
 	}
-	return 0
+	return config.ExitCode(err)
 }
 
 func produce(ctx, stop context.Context, s *settings, log logger, stdin io.Reader, stdout, stderr io.Writer) error {

@@ -83,6 +83,26 @@ func (s *Set) usage() {
 	})
 }
 
+// ExitCode is that of a program that ends with this error: 0 if there is none or help was asked for, 2 for ErrUsage, 1 otherwise.
+func ExitCode(err error) int {
+	switch {
+	case err == nil, errors.Is(err, ErrHelp):
+		return 0
+	case errors.Is(err, ErrUsage):
+		return 2
+	}
+	return 1
+}
+
+// Tell tells what a program ends with, unless all is well, and returns the exit code.
+func Tell(program string, err error, out io.Writer) int {
+	code := ExitCode(err)
+	if code != 0 {
+		fmt.Fprintf(out, "%s: %v\n", program, err)
+	}
+	return code
+}
+
 // Problems collects what is wrong with a configuration, so that a person hears of every fault at once.
 type Problems []error
 

@@ -1,15 +1,24 @@
-// Package shutdown ends a program in two steps: the first signal asks it to finish what it has begun, within a bound; the second, or
-// the end of the bound, stops it at once.
+// Package shutdown ends a program in two steps: the first signal asks it to finish what it has begun, the second stops it at once.
+// Notify is for programs that must finish something, and bounds how long that may take; Main is for all others.
 package shutdown
 
 import (
 	"context"
 	"errors"
+	"io"
 	"os"
 	"os/signal"
 	"syscall"
 	"time"
 )
+
+// Main runs a program and ends the process with the code that it returns. ctx is done with the first SIGINT or SIGTERM; a second one
+// ends the process.
+func Main(run func(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) int) {
+	ctx, release := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, release)
+	os.Exit(run(ctx, os.Args[1:], os.Getenv, os.Stdout, os.Stderr))
+}
 
 // Grace is how long a program may take to finish what it has begun.
 const Grace = 10 * time.Second

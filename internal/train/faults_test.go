@@ -4,12 +4,10 @@ package train
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"io/fs"
 	"os"
 	"os/exec"
-	"os/signal"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -21,6 +19,7 @@ import (
 	"cartwheel/internal/features"
 	"cartwheel/internal/model"
 	"cartwheel/internal/reexec"
+	"cartwheel/internal/shutdown"
 	"cartwheel/internal/synthetic"
 	"cartwheel/internal/synthetic/synthetictest"
 )
@@ -36,8 +35,7 @@ func full() bool { return os.Getenv("CARTWHEEL_FAULTS") == "full" }
 func TestMain(m *testing.M) {
 	reexec.Main(m, func(step func(string)) {
 		onStep = step
-		ctx, _ := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM) // as sparkjobs/train does
-		os.Exit(Main(ctx, os.Args[1:], os.Getenv, os.Stdout, os.Stderr))
+		shutdown.Main(Main)
 	})
 }
 

@@ -47,8 +47,7 @@ func Main(ctx context.Context, args []string, getenv func(string) string, stdout
 	err = errors.Join(err, c.Validate(), schedule.Validate())
 	log, logErr := c.Log.New(stderr)
 	if err = errors.Join(err, logErr); err != nil {
-		fmt.Fprintln(stderr, "train:", err)
-		return 2
+		return config.Tell("train", err, stderr)
 	}
 	train := func(ctx context.Context, c Config) error {
 		manifest, err := Run(ctx, c, log, NewSteps(stderr))
@@ -74,10 +73,7 @@ func Main(ctx context.Context, args []string, getenv func(string) string, stdout
 		return 3
 	}
 	log.Error("training ended without a new version", "error", err)
-	if errors.Is(err, config.ErrUsage) {
-		return 2
-	}
-	return 1
+	return config.ExitCode(err)
 }
 
 // errNotPromoted says that a training ended well, with a version that did not pass the gate.

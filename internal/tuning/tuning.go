@@ -36,17 +36,13 @@ func Main(ctx context.Context, args []string, getenv func(string) string, stdout
 	err = errors.Join(err, c.Validate())
 	log, logErr := c.Log.New(stderr)
 	if err = errors.Join(err, logErr); err != nil {
-		fmt.Fprintln(stderr, "tune:", err)
-		return 2
+		return config.Tell("tune", err, stderr)
 	}
-	if err := Run(ctx, c, log, stdout); err != nil {
+	err = Run(ctx, c, log, stdout)
+	if err != nil {
 		log.Error("the search ended before its end; the same command goes on with it", "error", err)
-		if errors.Is(err, config.ErrUsage) {
-			return 2
-		}
-		return 1
 	}
-	return 0
+	return config.ExitCode(err)
 }
 
 // bench is what measures settings; train.Bench is one.

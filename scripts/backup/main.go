@@ -4,26 +4,18 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"maps"
-	"os"
-	"os/signal"
 	"slices"
-	"syscall"
 	"time"
 
 	"cartwheel/internal/config"
+	"cartwheel/internal/shutdown"
 	"cartwheel/scripts/internal/backup"
 )
 
-func main() {
-	ctx, release := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	code := run(ctx, os.Args[1:], os.Getenv, os.Stdout, os.Stderr)
-	release()
-	os.Exit(code)
-}
+func main() { shutdown.Main(run) }
 
 // run is the program: 0 when the backup is whole, 2 for a wrong setting, 1 otherwise.
 func run(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) int {
@@ -33,9 +25,6 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 	f.Env("data-dir", "DATA_DIR")
 	f.StringVar(&to, "to", "", "`folder` of the backups, best on another disk")
 	err := f.Parse(args, getenv)
-	if errors.Is(err, config.ErrHelp) {
-		return 0
-	}
 	if err == nil {
 		var p config.Problems
 		p.Check(dataDir != "", "--data-dir is empty")
@@ -48,11 +37,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 		dir, s, err = backup.Save(ctx, dataDir, to, time.Now())
 	}
 	if err != nil {
-		fmt.Fprintln(stderr, "backup:", err)
-		if errors.Is(err, config.ErrUsage) {
-			return 2
-		}
-		return 1
+		return config.Tell("backup", err, stderr)
 	}
 	for _, left := range s.LeftOut {
 		fmt.Fprintln(stderr, "backup: left out a version that is damaged or gone,", left)

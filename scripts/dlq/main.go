@@ -9,24 +9,16 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
-	"os"
-	"os/signal"
-	"syscall"
 
 	"cartwheel/internal/batch"
 	"cartwheel/internal/config"
 	"cartwheel/internal/kafka"
+	"cartwheel/internal/shutdown"
 )
 
-func main() {
-	ctx, release := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	code := run(ctx, os.Args[1:], os.Getenv, os.Stdout, os.Stderr)
-	release()
-	os.Exit(code)
-}
+func main() { shutdown.Main(run) }
 
 type settings struct {
 	kafka   kafka.Config
@@ -55,9 +47,6 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 	f.StringVar(&s.source, "source", "", "resubmit --rejects: the `file` that the rows came from (default the rejects file's name without .rejects.csv)")
 	s.kafka.Declare(f)
 	err := f.Parse(args[1:], getenv)
-	if errors.Is(err, config.ErrHelp) {
-		return 0
-	}
 	if err == nil {
 		var p config.Problems
 		s.kafka.Check(&p)
@@ -70,14 +59,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 	if err == nil {
 		err = act(ctx, command, s, stdout)
 	}
-	if err != nil {
-		fmt.Fprintln(stderr, "dlq:", err)
-		if errors.Is(err, config.ErrUsage) {
-			return 2
-		}
-		return 1
-	}
-	return 0
+	return config.Tell("dlq", err, stderr)
 }
 
 func act(ctx context.Context, command string, s *settings, out io.Writer) error {

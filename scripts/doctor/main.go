@@ -4,27 +4,19 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
-	"os"
-	"os/signal"
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 
 	"cartwheel/internal/config"
 	"cartwheel/internal/kafka"
+	"cartwheel/internal/shutdown"
 	"cartwheel/internal/spark"
 )
 
-func main() {
-	ctx, release := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	code := run(ctx, os.Args[1:], os.Getenv, os.Stdout, os.Stderr)
-	release()
-	os.Exit(code)
-}
+func main() { shutdown.Main(run) }
 
 type settings struct {
 	kafka   kafka.Config
@@ -47,12 +39,8 @@ var groups = []struct {
 // run is the program: 0 when nothing must be done, 1 when something must, 2 for a wrong setting.
 func run(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) int {
 	s, err := parse(args, getenv, stdout)
-	if errors.Is(err, config.ErrHelp) {
-		return 0
-	}
 	if err != nil {
-		fmt.Fprintln(stderr, "doctor:", err)
-		return 2
+		return config.Tell("doctor", err, stderr)
 	}
 	r := &report{out: stdout}
 	for _, g := range groups {

@@ -7,14 +7,11 @@ package main
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"os"
-	"os/signal"
 	"path/filepath"
-	"syscall"
 
 	"cartwheel/internal/batch"
 	"cartwheel/internal/config"
@@ -23,14 +20,10 @@ import (
 	"cartwheel/internal/event"
 	"cartwheel/internal/kafka"
 	"cartwheel/internal/live"
+	"cartwheel/internal/shutdown"
 )
 
-func main() {
-	ctx, release := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	code := run(ctx, os.Args[1:], os.Getenv, os.Stdout, os.Stderr)
-	release()
-	os.Exit(code)
-}
+func main() { shutdown.Main(run) }
 
 // run is the program: 0 when all is done, 2 for a wrong setting, 1 otherwise.
 func run(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) int {
@@ -43,9 +36,6 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 	f.Env("data-dir", "DATA_DIR")
 	cluster.Declare(f)
 	err := f.Parse(args, getenv)
-	if errors.Is(err, config.ErrHelp) {
-		return 0
-	}
 	if err == nil {
 		var p config.Problems
 		cluster.Check(&p)
@@ -56,14 +46,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 	if err == nil {
 		err = erase(ctx, cluster, topic, dataDir, stdout)
 	}
-	if err != nil {
-		fmt.Fprintln(stderr, "erase:", err)
-		if errors.Is(err, config.ErrUsage) {
-			return 2
-		}
-		return 1
-	}
-	return 0
+	return config.Tell("erase", err, stderr)
 }
 
 func erase(ctx context.Context, cluster kafka.Config, topic, dataDir string, out io.Writer) error {

@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -29,20 +28,10 @@ type settings struct {
 // run is the program. Its exit codes: 0 written or already there, 2 wrong settings, 1 anything else.
 func run(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) int {
 	s, err := parse(args, getenv, stderr)
-	if errors.Is(err, config.ErrHelp) {
-		return 0
-	}
 	if err == nil {
 		err = generate(ctx, s, stdout, stderr)
 	}
-	if err == nil {
-		return 0
-	}
-	fmt.Fprintf(stderr, "generate: %v\n", err)
-	if errors.Is(err, config.ErrUsage) {
-		return 2
-	}
-	return 1
+	return config.Tell("generate", err, stderr)
 }
 
 func parse(args []string, getenv func(string) string, stderr io.Writer) (settings, error) {

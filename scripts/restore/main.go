@@ -3,26 +3,18 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"maps"
-	"os"
-	"os/signal"
 	"slices"
-	"syscall"
 	"time"
 
 	"cartwheel/internal/config"
+	"cartwheel/internal/shutdown"
 	"cartwheel/scripts/internal/backup"
 )
 
-func main() {
-	ctx, release := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	code := run(ctx, os.Args[1:], os.Getenv, os.Stdout, os.Stderr)
-	release()
-	os.Exit(code)
-}
+func main() { shutdown.Main(run) }
 
 // run is the program: 0 when all is restored, or verified; 2 for a wrong setting, 1 otherwise.
 func run(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) int {
@@ -35,9 +27,6 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 	f.BoolVar(&force, "force", false, "move data that are there aside, into a folder beside them")
 	f.BoolVar(&verify, "verify", false, "only check the backup")
 	err := f.Parse(args, getenv)
-	if errors.Is(err, config.ErrHelp) {
-		return 0
-	}
 	if err == nil {
 		var p config.Problems
 		p.Check(dataDir != "", "--data-dir is empty")
@@ -54,11 +43,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 		s, aside, err = backup.Restore(ctx, from, dataDir, force, time.Now())
 	}
 	if err != nil {
-		fmt.Fprintln(stderr, "restore:", err)
-		if errors.Is(err, config.ErrUsage) {
-			return 2
-		}
-		return 1
+		return config.Tell("restore", err, stderr)
 	}
 	tell(stdout, s, aside, verify)
 	return 0

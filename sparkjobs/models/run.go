@@ -64,18 +64,10 @@ func run(args []string, getenv func(string) string, stdout, stderr io.Writer) in
 		return 0
 	}
 	err := execute(args[0], args[1:], getenv, stdout)
-	switch {
-	case err == nil, errors.Is(err, config.ErrHelp):
-		return 0
-	case errors.Is(err, config.ErrUsage):
-		fmt.Fprintln(stderr, "models:", err)
-		return 2
-	}
 	if errors.Is(err, fs.ErrNotExist) {
 		err = fmt.Errorf("%w (models list tells what there is; --data-dir or DATA_DIR says where)", err)
 	}
-	fmt.Fprintln(stderr, "models:", err)
-	return 1
+	return config.Tell("models", err, stderr)
 }
 
 func execute(name string, args []string, getenv func(string) string, stdout io.Writer) error {
