@@ -28,7 +28,7 @@ func main() {
 
 // run is the program: 0 when it ended as asked, 2 for a wrong setting, 1 otherwise.
 func run(ctx, stop context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) int {
-	s, err := parse(args, getenv, stderr)
+	s, err := parse(args, getenv, stdout)
 	if err != nil {
 		return config.Tell("consumer", err, stderr)
 	}

@@ -24,7 +24,7 @@ func main() {
 
 // run is the program: 0 when every row was acknowledged or rejected, 2 for a wrong setting, 1 otherwise.
 func run(ctx, stop context.Context, args []string, getenv func(string) string, stdin io.Reader, stdout, stderr io.Writer) int {
-	s, err := parse(args, getenv, stderr)
+	s, err := parse(args, getenv, stdout)
 	if err != nil {
 		return config.Tell("producer", err, stderr)
 	}

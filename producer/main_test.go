@@ -128,8 +128,8 @@ func TestWrongSettings(t *testing.T) {
 			t.Errorf("%s: code %d, %s", args, r.code, r.errors)
 		}
 	}
-	if r := produceIt(t, noEnv, nil, "--help"); r.code != 0 || !strings.Contains(r.errors, "[KAFKA_BOOTSTRAP_SERVERS]") {
-		t.Errorf("--help: code %d, %s", r.code, r.errors)
+	if r := produceIt(t, noEnv, nil, "--help"); r.code != 0 || !strings.Contains(r.out, "[KAFKA_BOOTSTRAP_SERVERS]") {
+		t.Errorf("--help: code %d, %s", r.code, r.out)
 	}
 }
 

@@ -22,11 +22,10 @@ var update = flag.Bool("update", false, "write the settings in docs/configuratio
 // cell makes a text fit for a table.
 var cell = strings.NewReplacer("|", `\|`, "<", "&lt;").Replace
 
-// commands are the programs with settings, in the order in which data passes them; after the folder the words before the flags.
-var commands = []string{
+// programs are those with settings, in the order in which data passes them.
+var programs = []string{
 	"./producer", "./consumer", "./sparkjobs/train", "./sparkjobs/tune", "./api",
-	"./scripts/generate", "./scripts/dlq list", "./scripts/dlq export", "./scripts/dlq resubmit", "./scripts/erase",
-	"./scripts/doctor", "./scripts/backup", "./scripts/restore",
+	"./scripts/generate", "./scripts/dlq", "./scripts/erase", "./scripts/doctor", "./scripts/backup", "./scripts/restore",
 }
 
 // setting is one flag as --help tells it.
@@ -37,7 +36,7 @@ var (
 	defaultText = regexp.MustCompile(`^(.*) \(default:? (.*)\)$`)
 )
 
-// help returns the settings of each command, as the built programs tell them.
+// help returns the settings of each program, as it tells them once built.
 var help = sync.OnceValues(func() (map[string][]setting, error) {
 	bin, err := os.MkdirTemp("", "cartwheel-docs-")
 	if err != nil {
@@ -45,19 +44,17 @@ var help = sync.OnceValues(func() (map[string][]setting, error) {
 	}
 	defer os.RemoveAll(bin)
 	settings := map[string][]setting{}
-	for _, command := range commands {
-		words := strings.Fields(command)
-		program := filepath.Join(bin, filepath.Base(words[0]))
-		build := exec.Command("go", "build", "-o", program, words[0])
-		build.Dir = ".."
-		if out, err := build.CombinedOutput(); err != nil {
-			return nil, fmt.Errorf("building %s: %w\n%s", words[0], err, out)
-		}
-		run := exec.Command(program, append(words[1:], "--help")...)
+	build := exec.Command("go", append([]string{"build", "-o", bin + "/"}, programs...)...)
+	build.Dir = ".."
+	if out, err := build.CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("building: %w\n%s", err, out)
+	}
+	for _, program := range programs {
+		run := exec.Command(filepath.Join(bin, filepath.Base(program)), "--help")
 		run.Env = []string{}
-		out, err := run.CombinedOutput()
+		out, err := run.Output() // help that was asked for is no error
 		if err != nil {
-			return nil, fmt.Errorf("running %s --help: %w\n%s", command, err, out)
+			return nil, fmt.Errorf("running %s --help: %w\n%s", program, err, out)
 		}
 		lines := bufio.NewScanner(bytes.NewReader(out))
 		for lines.Scan() {
@@ -66,16 +63,16 @@ var help = sync.OnceValues(func() (map[string][]setting, error) {
 				continue
 			}
 			if !lines.Scan() {
-				return nil, fmt.Errorf("%s --help says nothing about --%s", command, m[1])
+				return nil, fmt.Errorf("%s --help says nothing about --%s", program, m[1])
 			}
 			s := setting{flag: m[1], kind: m[2], variable: m[3], meaning: strings.TrimSpace(lines.Text())}
 			if d := defaultText.FindStringSubmatch(s.meaning); d != nil {
 				s.meaning, s.def = d[1], d[2]
 			}
-			settings[command] = append(settings[command], s)
+			settings[program] = append(settings[program], s)
 		}
-		if len(settings[command]) == 0 {
-			return nil, fmt.Errorf("%s --help names no flag:\n%s", command, out)
+		if len(settings[program]) == 0 {
+			return nil, fmt.Errorf("%s --help names no flag:\n%s", program, out)
 		}
 	}
 	return settings, nil
@@ -99,9 +96,9 @@ Every setting is a flag; where a variable is named, the environment may give it,
 program with code 2 and a line for each fault. This page is made from what the programs say with ` + "`--help`" + `
 (` + "`go test ./scripts -run 'Configuration|Variables' -update`" + `), and a test holds it to that.
 `)
-	for _, command := range commands {
-		fmt.Fprintf(&page, "\n## `go run %s`\n\n| flag | variable | default | meaning |\n|---|---|---|---|\n", command)
-		for _, s := range found[command] {
+	for _, program := range programs {
+		fmt.Fprintf(&page, "\n## `go run %s`\n\n| flag | variable | default | meaning |\n|---|---|---|---|\n", program)
+		for _, s := range found[program] {
 			name, variable := strings.TrimSpace("--"+s.flag+" "+s.kind), ""
 			if s.variable != "" {
 				variable = "`" + s.variable + "`"
@@ -116,9 +113,9 @@ var variablesInReadme = regexp.MustCompile(`(?s)(\| variable \|[^\n]*\n\|---[^\n
 
 func TestVariablesInTheReadmeAreTrue(t *testing.T) {
 	rows, users, otherwise := map[string]setting{}, map[string][]string{}, map[string]string{}
-	for _, command := range commands {
-		program := filepath.Base(strings.Fields(command)[0])
-		for _, s := range settings(t)[command] {
+	for _, folder := range programs {
+		program := filepath.Base(folder)
+		for _, s := range settings(t)[folder] {
 			if s.variable == "" {
 				continue
 			}
@@ -247,11 +244,8 @@ func TestCommandsInTheDocsExist(t *testing.T) {
 		t.Fatal(err)
 	}
 	flags := map[string]map[string]bool{} // folder of a program -> its flags
-	for command, known := range settings(t) {
-		folder := strings.Fields(command)[0]
-		if flags[folder] == nil {
-			flags[folder] = map[string]bool{"help": true}
-		}
+	for folder, known := range settings(t) {
+		flags[folder] = map[string]bool{"help": true}
 		for _, s := range known {
 			flags[folder][s.flag] = true
 		}

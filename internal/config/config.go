@@ -23,7 +23,7 @@ type Set struct {
 	env   map[string]string // flag name -> variable name
 }
 
-// New starts the settings of one program. about is one sentence for --help; messages go to out.
+// New starts the settings of one program. about is one sentence for --help, which goes to out.
 func New(program, about string, out io.Writer) *Set {
 	s := &Set{FlagSet: flag.NewFlagSet(program, flag.ContinueOnError), about: about, env: map[string]string{}}
 	s.SetOutput(out)

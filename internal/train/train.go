@@ -37,7 +37,7 @@ var ErrNoData = errors.New("too little data")
 func Main(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) int {
 	var c Config
 	var schedule Schedule
-	s := config.New("train", "trains a model version on the batch files, by Spark, and makes it the champion.", stderr)
+	s := config.New("train", "trains a model version on the batch files, by Spark, and makes it the champion.", stdout)
 	c.Declare(s)
 	schedule.Declare(s)
 	err := s.Parse(args, getenv)

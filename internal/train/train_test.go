@@ -108,7 +108,7 @@ func TestTwoTrainingsAtOnce(t *testing.T) {
 
 func TestHelpNamesEverySetting(t *testing.T) {
 	t.Parallel()
-	code, _, stderr := mainWith(t, nil, "--help")
+	code, stdout, _ := mainWith(t, nil, "--help")
 	if code != 0 {
 		t.Errorf("exit code %d", code)
 	}
@@ -116,7 +116,7 @@ func TestHelpNamesEverySetting(t *testing.T) {
 	s := config.New("train", "", new(bytes.Buffer))
 	c.Declare(s)
 	for flag, variable := range s.Variables() {
-		if !strings.Contains(stderr, "--"+flag) || !strings.Contains(stderr, variable) {
+		if !strings.Contains(stdout, "--"+flag) || !strings.Contains(stdout, variable) {
 			t.Errorf("--help lacks --%s or %s", flag, variable)
 		}
 	}

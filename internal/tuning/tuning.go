@@ -27,7 +27,7 @@ import (
 // Main is the program. It returns the exit code: 2 for wrong settings, 1 for other failures.
 func Main(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) int {
 	var c Config
-	s := config.New("tune", "searches the settings with which sparkjobs/train recommends best, on the events of DATA_DIR.", stderr)
+	s := config.New("tune", "searches the settings with which sparkjobs/train recommends best, on the events of DATA_DIR.", stdout)
 	c.Declare(s)
 	err := s.Parse(args, getenv)
 	if errors.Is(err, config.ErrHelp) {

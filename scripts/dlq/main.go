@@ -9,8 +9,8 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"io"
+	"strings"
 
 	"cartwheel/internal/batch"
 	"cartwheel/internal/config"
@@ -29,16 +29,13 @@ type settings struct {
 	source  string
 }
 
-const usage = "usage: dlq list|export|resubmit [flags] (dlq list --help names them)"
-
 // run is the program: 0 when all is done, 1 when something could not be sent back or went wrong, 2 for a wrong setting.
 func run(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) int {
-	if len(args) == 0 {
-		fmt.Fprintln(stderr, usage)
-		return 2
+	command, flags, s := "", args, &settings{}
+	if len(args) > 0 && !strings.HasPrefix(args[0], "-") {
+		command, flags = args[0], args[1:]
 	}
-	command, s := args[0], &settings{}
-	f := config.New("dlq "+command, "looks after messages and rows that were set aside.", stderr)
+	f := config.New("dlq list|export|resubmit", "looks after messages and rows that were set aside.", stdout)
 	f.StringVar(&s.topic, "topic", "retail.events.v1", "the `topic` whose messages were set aside; they lie in TOPIC"+batch.DeadLetterSuffix)
 	f.Env("topic", "KAFKA_TOPIC")
 	f.BoolVar(&s.all, "all", false, "also what has been sent back before")
@@ -46,14 +43,14 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 	f.StringVar(&s.rejects, "rejects", "", "resubmit: the producer's rejects `file`, with its column row corrected")
 	f.StringVar(&s.source, "source", "", "resubmit --rejects: the `file` that the rows came from (default the rejects file's name without .rejects.csv)")
 	s.kafka.Declare(f)
-	err := f.Parse(args[1:], getenv)
+	err := f.Parse(flags, getenv)
 	if err == nil {
 		var p config.Problems
 		s.kafka.Check(&p)
 		p.Check(s.topic != "", "--topic is empty")
 		p.Check(command == "resubmit" || s.from == "" && s.rejects == "", "--from and --rejects belong to dlq resubmit")
 		p.Check(s.from == "" || s.rejects == "", "--from and --rejects exclude each other")
-		p.Check(command == "list" || command == "export" || command == "resubmit", "%q is no command; %s", command, usage)
+		p.Check(command == "list" || command == "export" || command == "resubmit", "%q is no command: say list, export or resubmit (dlq --help names the flags)", command)
 		err = p.Err()
 	}
 	if err == nil {

@@ -27,16 +27,16 @@ type settings struct {
 
 // run is the program. Its exit codes: 0 written or already there, 2 wrong settings, 1 anything else.
 func run(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) int {
-	s, err := parse(args, getenv, stderr)
+	s, err := parse(args, getenv, stdout)
 	if err == nil {
 		err = generate(ctx, s, stdout, stderr)
 	}
 	return config.Tell("generate", err, stderr)
 }
 
-func parse(args []string, getenv func(string) string, stderr io.Writer) (settings, error) {
+func parse(args []string, getenv func(string) string, out io.Writer) (settings, error) {
 	var s settings
-	set := config.New("generate", "writes a generated data set in RetailRocket's format, to try everything without the real one.", stderr)
+	set := config.New("generate", "writes a generated data set in RetailRocket's format, to try everything without the real one.", out)
 	set.IntVar(&s.Events, "events", 200_000, "`number` of rows of events.csv; the real file has 2756101")
 	set.Uint64Var(&s.Seed, "seed", 1, "`number` that chooses the data set: the same seed and size give the same bytes")
 	set.StringVar(&s.out, "out", "", "`path` of the events file; the other files go beside it (default DATA_DIR/raw/events.csv)")

@@ -203,12 +203,12 @@ func TestWrongSettingsAreNamed(t *testing.T) {
 
 func TestHelpNamesEveryFlag(t *testing.T) {
 	t.Parallel()
-	code, _, stderr := generateWith(t.Context(), "--help")
+	code, stdout, _ := generateWith(t.Context(), "--help")
 	if code != 0 {
 		t.Errorf("exit code %d", code)
 	}
 	for _, name := range []string{"--events", "--seed", "--out", "--data-dir", "[DATA_DIR]", "--force"} {
-		if !strings.Contains(stderr, name) {
+		if !strings.Contains(stdout, name) {
 			t.Errorf("help does not name %s", name)
 		}
 	}
