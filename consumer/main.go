@@ -16,9 +16,6 @@ import (
 	"cartwheel/internal/tracing"
 )
 
-// tracesFlush is how long the last spans may take to be sent.
-const tracesFlush = 2 * time.Second
-
 func main() {
 	stop, now, release := shutdown.Notify(context.Background())
 	code := run(now, stop, os.Args[1:], os.Getenv, os.Stdout, os.Stderr)
@@ -58,15 +55,11 @@ func consume(ctx, stop context.Context, s *settings, log logger, stdout io.Write
 	s.options.Log = log
 	s.options.OnStep = onStep
 	if s.traces != "" {
-		provider, err := tracing.New(ctx, s.traces, "cartwheel-consumer", log)
+		provider, stopTracing, err := tracing.Start(ctx, s.traces, "cartwheel-consumer", log)
 		if err != nil {
 			return err
 		}
-		defer func() {
-			ctx, cancel := context.WithTimeout(ctx, tracesFlush)
-			defer cancel()
-			_ = provider.Shutdown(ctx) // what could not be sent any more has been said
-		}()
+		defer stopTracing()
 		s.options.Traces = provider
 	}
 	c := batch.New(client, s.options, &stats)

@@ -14,23 +14,20 @@ import (
 
 // popularItems answers GET /v1/items/popular.
 func popularItems(c *gin.Context, v *served) {
-	values, bad := query(c, "event", "limit", "offset", "exclude", "only", "category")
-	if bad == nil {
-		o, wrong := v.listOptions(values, true)
-		if bad = wrong; bad == nil {
-			kind := model.PopularAll
-			if values.Has("event") {
-				kind = values.Get("event")
-			}
-			a, known := v.Popular(kind, o)
-			if known {
-				answerItems(c, v, a)
-				return
-			}
-			bad = &badField{field: "event", status: eventStatus(kind), detail: fmt.Sprintf("event is %s, but this version counts %s", show(kind), strings.Join(v.kinds(), ", "))}
-		}
+	values, o, ok := v.listQuery(c, true, "event", "limit", "offset", "exclude", "only", "category")
+	if !ok {
+		return
 	}
-	refuse(c, bad)
+	kind := model.PopularAll
+	if values.Has("event") {
+		kind = values.Get("event")
+	}
+	a, known := v.Popular(kind, o)
+	if !known {
+		refuse(c, &badField{field: "event", status: eventStatus(kind), detail: fmt.Sprintf("event is %s, but this version counts %s", show(kind), strings.Join(v.kinds(), ", "))})
+		return
+	}
+	answerItems(c, v, a)
 }
 
 // eventStatus tells a kind of event that this version does not count from one that there is not.
@@ -58,31 +55,25 @@ func similarItems(c *gin.Context, v *served) {
 	if !ok {
 		return
 	}
-	values, bad := query(c, "by", "limit", "offset", "exclude", "only", "category")
-	if bad == nil {
-		o, wrong := v.listOptions(values, true)
-		by := "visits"
-		if values.Has("by") {
-			by = values.Get("by")
-		}
-		similar := v.SimilarByVisits
-		if by == "factors" {
+	values, o, ok := v.listQuery(c, true, "by", "limit", "offset", "exclude", "only", "category")
+	if !ok {
+		return
+	}
+	similar := v.SimilarByVisits
+	if values.Has("by") {
+		switch by := values.Get("by"); by {
+		case "visits":
+		case "factors":
 			similar = v.Similar
-		}
-		switch {
-		case wrong != nil:
-			bad = wrong
-		case by != "visits" && by != "factors":
-			bad = &badField{field: "by", detail: fmt.Sprintf("by is %s, not visits or factors", show(by))}
 		default:
-			a, known := similar(id, o)
-			if !known {
-				fail(c, http.StatusNotFound, "itemid", fmt.Sprintf("version %s does not know the item %s", v.version, show(id)))
-				return
-			}
-			answerItems(c, v, a)
+			refuse(c, &badField{field: "by", detail: fmt.Sprintf("by is %s, not visits or factors", show(by))})
 			return
 		}
 	}
-	refuse(c, bad)
+	a, known := similar(id, o)
+	if !known {
+		fail(c, http.StatusNotFound, "itemid", fmt.Sprintf("version %s does not know the item %s", v.version, show(id)))
+		return
+	}
+	answerItems(c, v, a)
 }

@@ -45,6 +45,19 @@ func query(c *gin.Context, known ...string) (url.Values, *badField) {
 	return values, nil
 }
 
+// listQuery reads the query string for a list of items, in which the path knows these parameters. Where something is wrong it answers, and
+// returns false.
+func (v *served) listQuery(c *gin.Context, includeSeen bool, known ...string) (values url.Values, o recommend.Options, ok bool) {
+	values, bad := query(c, known...)
+	if bad == nil {
+		o, bad = v.listOptions(values, includeSeen)
+	}
+	if bad != nil {
+		refuse(c, bad)
+	}
+	return values, o, bad == nil
+}
+
 // listOptions reads the parameters that every list of items has. includeSeen is what holds without the parameter seen.
 func (v *served) listOptions(values url.Values, includeSeen bool) (recommend.Options, *badField) {
 	o := recommend.Options{Limit: defaultLimit, IncludeSeen: includeSeen}

@@ -21,6 +21,7 @@ import (
 	"cartwheel/internal/kafka"
 	"cartwheel/internal/live"
 	"cartwheel/internal/status"
+	"cartwheel/internal/tracing"
 )
 
 // Options say what a server works with.
@@ -50,8 +51,6 @@ const (
 	// lameDuck is how long new requests are still answered after the stop, with "Connection: close" and readiness false, so that
 	// clients and load balancers leave by themselves.
 	lameDuck = 500 * time.Millisecond
-	// tracesFlush is how long the last traces may take to be sent.
-	tracesFlush = 2 * time.Second
 )
 
 // Server is one API.
@@ -94,15 +93,11 @@ func (s *Server) modelsDir() string { return filepath.Join(s.options.DataDir, "m
 func (s *Server) Run(ctx, stop context.Context, listener net.Listener) error {
 	handler := compressed(s.handler)
 	if s.options.Traces != "" {
-		provider, err := newTracing(ctx, s.options.Traces, s.log)
+		provider, stopTracing, err := tracing.Start(ctx, s.options.Traces, "cartwheel-api", s.log)
 		if err != nil {
 			return err
 		}
-		defer func() {
-			ctx, cancel := context.WithTimeout(ctx, tracesFlush)
-			defer cancel()
-			_ = provider.Shutdown(ctx) // what could not be sent any more has been said
-		}()
+		defer stopTracing()
 		handler = traced(handler, provider)
 	}
 	server := &http.Server{

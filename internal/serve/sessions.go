@@ -29,14 +29,8 @@ type sessionEvent struct {
 
 // sessionRecommendations answers POST /v1/sessions/recommendations.
 func sessionRecommendations(c *gin.Context, v *served) {
-	values, bad := query(c, listParams...)
-	if bad != nil {
-		refuse(c, bad)
-		return
-	}
-	o, bad := v.listOptions(values, true)
-	if bad != nil {
-		refuse(c, bad)
+	_, o, ok := v.listQuery(c, true, listParams...)
+	if !ok {
 		return
 	}
 	var body sessionBody

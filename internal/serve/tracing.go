@@ -2,7 +2,6 @@ package serve
 
 import (
 	"context"
-	"log/slog"
 	"net/http"
 
 	"github.com/gin-gonic/gin"
@@ -10,17 +9,11 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/propagation"
-	"go.opentelemetry.io/otel/sdk/trace"
 	semconv "go.opentelemetry.io/otel/semconv/v1.26.0"
 	spans "go.opentelemetry.io/otel/trace"
 
 	"cartwheel/internal/tracing"
 )
-
-// newTracing sends a span for each request to an OpenTelemetry collector.
-func newTracing(ctx context.Context, endpoint string, log *slog.Logger) (*trace.TracerProvider, error) {
-	return tracing.New(ctx, endpoint, "cartwheel-api", log)
-}
 
 // traced puts each request into a span, which goes on with the caller's trace if it has one.
 func traced(h http.Handler, provider spans.TracerProvider) http.Handler {

@@ -15,14 +15,8 @@ import (
 
 // trendingItems answers GET /v1/items/trending: from what is going on, or where that tells nothing, from the version.
 func (s *Server) trendingItems(c *gin.Context, v *served) {
-	values, bad := query(c, "limit", "offset", "exclude", "only", "category")
-	if bad != nil {
-		refuse(c, bad)
-		return
-	}
-	o, bad := v.listOptions(values, true)
-	if bad != nil {
-		refuse(c, bad)
+	_, o, ok := v.listQuery(c, true, "limit", "offset", "exclude", "only", "category")
+	if !ok {
 		return
 	}
 	if s.live != nil && s.live.CaughtUp() { // before, the counts of a week and of an hour are of what has been read of them
@@ -47,19 +41,15 @@ func (s *Server) popular(c *gin.Context, v *served) {
 		popularItems(c, v)
 		return
 	}
-	values, bad := query(c, "event", "window", "limit", "offset", "exclude", "only", "category")
-	if bad != nil {
-		refuse(c, bad)
+	values, o, ok := v.listQuery(c, true, "event", "window", "limit", "offset", "exclude", "only", "category")
+	if !ok {
 		return
 	}
-	o, bad := v.listOptions(values, true)
 	kind := values.Get("event")
 	if kind == model.PopularAll {
 		kind = ""
 	}
 	switch {
-	case bad != nil:
-		refuse(c, bad)
 	case !live.HasWindow(window):
 		refuse(c, &badField{field: "window", detail: fmt.Sprintf("window is %s, none of %s", show(window), windowNames())})
 	case kind != "" && !slices.Contains(event.Kinds, kind) || kind == "" && values.Has("event") && values.Get("event") == "":

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/url"
 	"strings"
+	"time"
 
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
@@ -23,19 +24,27 @@ import (
 // Header is the Kafka header, and the HTTP header, that carries a trace: https://www.w3.org/TR/trace-context/#traceparent-header
 const Header = "traceparent"
 
-// New sends spans of a program to a collector, in batches and beside the work: a collector that is away costs spans and nothing else.
-// What OTEL_TRACES_SAMPLER, OTEL_RESOURCE_ATTRIBUTES and the like say holds. Shut the provider down at the end, or the last spans are lost.
-func New(ctx context.Context, endpoint, program string, log *slog.Logger) (*trace.TracerProvider, error) {
+// flush is how long the last spans may take to be sent.
+const flush = 2 * time.Second
+
+// Start sends spans of a program to a collector, in batches and beside the work: a collector that is away costs spans and nothing else.
+// What OTEL_TRACES_SAMPLER, OTEL_RESOURCE_ATTRIBUTES and the like say holds. stop sends the last spans, until ctx is done at most.
+func Start(ctx context.Context, endpoint, program string, log *slog.Logger) (provider spans.TracerProvider, stop func(), err error) {
 	exporter, err := otlptracehttp.New(ctx, otlptracehttp.WithEndpointURL(strings.TrimRight(endpoint, "/")+"/v1/traces"))
 	if err != nil {
-		return nil, fmt.Errorf("tracing to %s: %w", endpoint, err)
+		return nil, nil, fmt.Errorf("tracing to %s: %w", endpoint, err)
 	}
 	named, err := resource.New(ctx, resource.WithAttributes(semconv.ServiceName(program)), resource.WithTelemetrySDK(), resource.WithFromEnv())
 	if err != nil {
-		return nil, fmt.Errorf("tracing to %s: %w", endpoint, err)
+		return nil, nil, fmt.Errorf("tracing to %s: %w", endpoint, err)
 	}
 	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) { log.Warn("traces are lost", "error", err) }))
-	return trace.NewTracerProvider(trace.WithBatcher(exporter), trace.WithResource(named)), nil
+	sending := trace.NewTracerProvider(trace.WithBatcher(exporter), trace.WithResource(named))
+	return sending, func() {
+		ctx, cancel := context.WithTimeout(ctx, flush)
+		defer cancel()
+		_ = sending.Shutdown(ctx) // what could not be sent any more has been said
+	}, nil
 }
 
 // Check reports an endpoint that cannot be one. An empty one is no fault: no spans are sent then.
