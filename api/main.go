@@ -13,7 +13,9 @@ import (
 	"strconv"
 	"time"
 
+	"cartwheel/internal/batch"
 	"cartwheel/internal/config"
+	"cartwheel/internal/event"
 	"cartwheel/internal/kafka"
 	"cartwheel/internal/live"
 	"cartwheel/internal/logging"
@@ -116,11 +118,11 @@ func parse(args []string, getenv func(string) string, out io.Writer) (*settings,
 	s.kafka.Declare(f)
 	servers := f.Lookup("bootstrap-servers") // without a broker the API serves models only
 	servers.Usage, servers.DefValue, s.kafka.Servers = servers.Usage+"; without any, no events are taken and answers are from the models alone", "", ""
-	f.StringVar(&s.live.Topic, "topic", "retail.events.v1", "Kafka `topic`")
+	f.StringVar(&s.live.Topic, "topic", event.Topic, "Kafka `topic`")
 	f.Env("topic", "KAFKA_TOPIC")
 	f.StringVar(&s.live.Erasures, "erasures-topic", live.ErasuresTopic, "compacted Kafka `topic` of erased visitors; made if it is not there")
 	f.Env("erasures-topic", "KAFKA_ERASURES_TOPIC")
-	f.StringVar(&s.group, "group-id", "cartwheel-batches", "the consumers' `group`, whose progress the dashboard shows")
+	f.StringVar(&s.group, "group-id", batch.Group, "the consumers' `group`, whose progress the dashboard shows")
 	f.Env("group-id", "KAFKA_GROUP_ID")
 	f.DurationVar(&s.live.Back, "live-back", 24*time.Hour, "`time` that the topic is read back at the start")
 	f.Env("live-back", "API_LIVE_BACK")

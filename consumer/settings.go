@@ -8,6 +8,7 @@ import (
 	"cartwheel/internal/batch"
 	"cartwheel/internal/config"
 	"cartwheel/internal/erasure"
+	"cartwheel/internal/event"
 	"cartwheel/internal/kafka"
 	"cartwheel/internal/live"
 	"cartwheel/internal/logging"
@@ -34,9 +35,9 @@ func parse(args []string, getenv func(string) string, out io.Writer) (*settings,
 	f := config.New("consumer", "turns a Kafka topic into batch files under DATA_DIR/"+batch.FolderName+".", out)
 	f.StringVar(&o.DataDir, "data-dir", "data", "`folder` of the data")
 	f.Env("data-dir", "DATA_DIR")
-	f.StringVar(&o.Topic, "topic", "retail.events.v1", "Kafka `topic`")
+	f.StringVar(&o.Topic, "topic", event.Topic, "Kafka `topic`")
 	f.Env("topic", "KAFKA_TOPIC")
-	f.StringVar(&o.GroupID, "group-id", "cartwheel-batches", "consumer `group`; consumers that share a topic and a data folder have the same")
+	f.StringVar(&o.GroupID, "group-id", batch.Group, "consumer `group`; consumers that share a topic and a data folder have the same")
 	f.Env("group-id", "KAFKA_GROUP_ID")
 	f.Int64Var(&o.BatchSize, "batch-size", 10000, "`events` in a batch file; files end at offsets that are multiples of it")
 	f.DurationVar(&o.IdleTimeout, "idle-timeout", 10*time.Second, "end when everything is read and nothing has come for this `time`")

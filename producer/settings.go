@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"cartwheel/internal/config"
+	"cartwheel/internal/event"
 	"cartwheel/internal/kafka"
 	"cartwheel/internal/logging"
 )
@@ -46,7 +47,7 @@ func parse(args []string, getenv func(string) string, out io.Writer) (*settings,
 	f.StringVar(&s.checkpoint, "checkpoint", "", "`file` that says how far an unfinished run has come (default the source's name with .checkpoint)")
 	f.BoolVar(&s.resume, "resume", false, "go on where an interrupted run ended, if there was one")
 	f.BoolVar(&s.follow, "follow", false, "at the end of the file wait for more, until told to stop")
-	f.StringVar(&s.topic, "topic", "retail.events.v1", "Kafka `topic`")
+	f.StringVar(&s.topic, "topic", event.Topic, "Kafka `topic`")
 	f.Env("topic", "KAFKA_TOPIC")
 	f.BoolVar(&s.createTopic, "create-topic", false, "make the topic if it does not exist")
 	f.IntVar(&s.partitions, "partitions", 6, "`number` of partitions of a topic that --create-topic makes")

@@ -17,8 +17,12 @@ import (
 	"cartwheel/internal/event"
 )
 
-// FolderName is where batch files live below the data folder.
-const FolderName = "processed_batches"
+const (
+	// FolderName is where batch files live below the data folder.
+	FolderName = "processed_batches"
+	// Group is the consumer group that writes them, unless a program is told another.
+	Group = "cartwheel-batches"
+)
 
 var (
 	// ErrFolder is wrapped by errors that say the batch files in a folder cannot be what a consumer of this topic left.

@@ -10,6 +10,9 @@ import (
 	"unicode/utf8"
 )
 
+// Topic is the Kafka topic of events, unless a program is told another.
+const Topic = "retail.events.v1"
+
 // SchemaName names the JSON form of an event, as the message header "schema" carries it.
 const SchemaName = "retail.event/1"
 

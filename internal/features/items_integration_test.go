@@ -44,7 +44,7 @@ func TestItemsAreSumsOfTheirEvents(t *testing.T) {
 	}
 	placed, err := c.ItemCategories(ctx, s, sh.dir)
 	categories := map[string]any{}
-	for _, row := range collect(t, placed, err) {
+	for _, row := range sparktest.Rows(t, placed, err) {
 		categories[row["itemid"].(string)] = row["category"]
 	}
 	if placed, err = placed.SelectExpr(ctx, "itemid item", "category"); err != nil {
@@ -71,7 +71,7 @@ func TestItemsAreSumsOfTheirEvents(t *testing.T) {
 		}
 	}
 	df, err := Items(ctx, events, halfLife, at, placed)
-	rows := collect(t, df, err)
+	rows := sparktest.Rows(t, df, err)
 	if len(rows) != len(items) {
 		t.Errorf("%d items, want %d", len(rows), len(items))
 	}
@@ -101,7 +101,7 @@ func TestItemsAreSumsOfTheirEvents(t *testing.T) {
 
 	// Without 28 days to compare with, nothing has a trend, and without a catalogue nothing a category.
 	df, err = Items(ctx, events, halfLife, synthetic.First+3*dayMS, nil)
-	for _, row := range collect(t, df, err) {
+	for _, row := range sparktest.Rows(t, df, err) {
 		if row["trend"] != 1.0 || row["category"] != nil {
 			t.Errorf("%v: trend %v, category %v", row["item"], row["trend"], row["category"])
 		}

@@ -66,26 +66,6 @@ func generated(t *testing.T, s *spark.Session, events int) shop {
 	return sh
 }
 
-func collect(t *testing.T, df sql.DataFrame, err error) []map[string]any {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-	rows, err := df.Collect(t.Context())
-	if err != nil {
-		t.Fatal(spark.Explain(err))
-	}
-	var all []map[string]any
-	for _, row := range rows {
-		m := map[string]any{}
-		for _, name := range row.FieldNames() {
-			m[name] = row.Value(name)
-		}
-		all = append(all, m)
-	}
-	return all
-}
-
 // TestSQLAndGoAgree holds both definitions of every number together, to the bit, over windows that overlap, cut sessions in two, reach
 // beyond the data, or hold all of it.
 func TestSQLAndGoAgree(t *testing.T) {
@@ -133,7 +113,7 @@ func TestSQLAndGoAgree(t *testing.T) {
 	if cut == 0 {
 		t.Error("no window cuts a session in two: the test does not try what it should")
 	}
-	rows := collect(t, profiles, nil)
+	rows := sparktest.Rows(t, profiles, nil)
 	if len(rows) != len(want) {
 		t.Errorf("Spark has %d profiles, Go %d", len(rows), len(want))
 	}
@@ -154,7 +134,7 @@ func TestSQLAndGoAgree(t *testing.T) {
 			t.Fatal(err)
 		}
 		values, err := Visitors(ctx, dated)
-		for _, row := range collect(t, values, err) {
+		for _, row := range sparktest.Rows(t, values, err) {
 			at := row["at"].(int64)
 			k := key{at + earlier, row["visitor"].(string)}
 			for i, value := range Values(want[k], at) {
@@ -187,7 +167,7 @@ func TestLaterEventsLeaveNoTrace(t *testing.T) {
 		}
 		values, err := Visitors(ctx, profiles)
 		var lines []string
-		for _, row := range collect(t, values, err) {
+		for _, row := range sparktest.Rows(t, values, err) {
 			lines = append(lines, fmt.Sprint(row))
 		}
 		slices.Sort(lines)
@@ -202,7 +182,7 @@ func TestLaterEventsLeaveNoTrace(t *testing.T) {
 	}
 	moved := func(events sql.DataFrame) string {
 		sums, err := events.SelectExpr(ctx, fmt.Sprintf("sum(hash(visitor, event)) FILTER (WHERE timestamp >= %d) s", w.At))
-		return fmt.Sprint(collect(t, sums, err)[0]["s"])
+		return fmt.Sprint(sparktest.Rows(t, sums, err)[0]["s"])
 	}
 	if moved(sh.frame) == moved(later) {
 		t.Error("the later events were not changed: the test tries nothing")
@@ -220,7 +200,7 @@ func TestCatalogueOfTheGeneratedShop(t *testing.T) {
 	placed, err := c.ItemCategories(ctx, s, sh.dir)
 	var used []string
 	of := map[string]string{}
-	for _, row := range collect(t, placed, err) {
+	for _, row := range sparktest.Rows(t, placed, err) {
 		item, category := row["itemid"].(string), row["category"].(string)
 		if _, twice := of[item]; twice {
 			t.Errorf("item %s is there twice", item)

@@ -22,6 +22,9 @@ import (
 	"cartwheel/internal/config"
 )
 
+// DefaultServers is where a broker on this machine listens.
+const DefaultServers = "localhost:9092"
+
 // Config says where the cluster is and how to be let in.
 type Config struct {
 	Servers   string // host:port, several separated by commas
@@ -46,7 +49,7 @@ func (c *Config) Declare(s *config.Set) {
 		s.StringVar(into, name, value, usage)
 		s.Env(name, variable)
 	}
-	declare(&c.Servers, "bootstrap-servers", "KAFKA_BOOTSTRAP_SERVERS", "localhost:9092", "`host:port` of one or more brokers, separated by commas")
+	declare(&c.Servers, "bootstrap-servers", "KAFKA_BOOTSTRAP_SERVERS", DefaultServers, "`host:port` of one or more brokers, separated by commas")
 	declare(&c.Protocol, "security-protocol", "KAFKA_SECURITY_PROTOCOL", "PLAINTEXT", "`protocol`: "+strings.Join(protocols, ", "))
 	declare(&c.Mechanism, "sasl-mechanism", "KAFKA_SASL_MECHANISM", "PLAIN", "`mechanism` for SASL: "+strings.Join(mechanisms, ", "))
 	declare(&c.Username, "sasl-username", "KAFKA_SASL_USERNAME", "", "`user` for SASL")

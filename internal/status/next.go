@@ -6,6 +6,10 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+
+	"cartwheel/internal/batch"
+	"cartwheel/internal/event"
+	"cartwheel/internal/kafka"
 )
 
 // next says what is missing, in the order in which to do it, with the commands that would do it here. Nothing is missing where it
@@ -64,9 +68,9 @@ func (g *Gatherer) with(command string) string {
 func (g *Gatherer) withKafka(command string, wanted bool, flag string) string {
 	var before strings.Builder
 	for _, v := range []struct{ name, value, usual string }{
-		{"KAFKA_BOOTSTRAP_SERVERS", g.o.Kafka.Servers, "localhost:9092"},
-		{"KAFKA_TOPIC", g.o.Topic, "retail.events.v1"},
-		{"KAFKA_GROUP_ID", g.o.Group, "cartwheel-batches"},
+		{"KAFKA_BOOTSTRAP_SERVERS", g.o.Kafka.Servers, kafka.DefaultServers},
+		{"KAFKA_TOPIC", g.o.Topic, event.Topic},
+		{"KAFKA_GROUP_ID", g.o.Group, batch.Group},
 	} {
 		if value := cmp.Or(v.value, v.usual); value != v.usual && !(v.name == "KAFKA_GROUP_ID" && strings.HasSuffix(command, "producer")) {
 			before.WriteString(v.name + "=" + quote(value) + " ")

@@ -16,8 +16,6 @@ import (
 	"cartwheel/internal/features"
 	"cartwheel/internal/model"
 	"cartwheel/internal/spark/sparktest"
-
-	"github.com/apache/spark-connect-go/v40/spark/sql"
 )
 
 // touch is an event by numbers.
@@ -76,7 +74,7 @@ func TestTablesAgreeWithTheirFormulas(t *testing.T) {
 	weights := Weights{event.View: 1, event.AddToCart: 3, event.Transaction: 5}
 	wanted := wantPairs(all, weights, 30, now)
 	df, err := pairs(ctx, events, weights, 30, 0, now)
-	got := collected(t, df, err)
+	got := sparktest.Rows(t, df, err)
 	if len(got) != len(wanted) {
 		t.Errorf("%d pairs, want %d", len(got), len(wanted))
 	}
@@ -101,7 +99,7 @@ func TestTablesAgreeWithTheirFormulas(t *testing.T) {
 	for _, limit := range []struct{ all, inCategory int }{{popularLimit, categoryLimit}, {4, 3}} {
 		listed := wantListed(liked, limit.all, limit.inCategory)
 		df, err = popular(ctx, items, weights, limit.all, limit.inCategory)
-		lists := collected(t, df, err)
+		lists := sparktest.Rows(t, df, err)
 		if len(lists) != len(listed) {
 			t.Errorf("%d places in the lists of popular items, want %d", len(lists), len(listed))
 		}
@@ -114,12 +112,12 @@ func TestTablesAgreeWithTheirFormulas(t *testing.T) {
 	}
 
 	trends := map[int64]float64{}
-	for _, row := range collected(t, items, nil) {
+	for _, row := range sparktest.Rows(t, items, nil) {
 		trends[number64(row["item"])] = row["trend"].(float64)
 	}
 	df, err = trending(ctx, items)
 	before, risen := math.Inf(1), 0
-	for _, row := range collected(t, df, err) {
+	for _, row := range sparktest.Rows(t, df, err) {
 		score := row["score"].(float64)
 		if score != trends[number64(row["item"])] || score <= 1 || score > before {
 			t.Errorf("trending: %v after %v, and its trend is %v", row, before, trends[number64(row["item"])])
@@ -151,7 +149,7 @@ func TestTablesAgreeWithTheirFormulas(t *testing.T) {
 		}
 		df, err := neighbours(ctx, s, counted, name, name == "neighbours")
 		found := 0
-		for _, row := range collected(t, df, err) {
+		for _, row := range sparktest.Rows(t, df, err) {
 			x := number64(row["item"])
 			before := math.Inf(1)
 			for i, y := range row["items"].([]any) {
@@ -171,25 +169,6 @@ func TestTablesAgreeWithTheirFormulas(t *testing.T) {
 			t.Errorf("%s: %d neighbours in all, want %d", name, found, want)
 		}
 	}
-}
-
-func collected(t *testing.T, df sql.DataFrame, err error) (rows []map[string]any) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-	all, err := df.Collect(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, row := range all {
-		values := map[string]any{}
-		for _, name := range row.FieldNames() {
-			values[name] = row.Value(name)
-		}
-		rows = append(rows, values)
-	}
-	return rows
 }
 
 func number64(v any) int64 {

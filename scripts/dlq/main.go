@@ -14,6 +14,7 @@ import (
 
 	"cartwheel/internal/batch"
 	"cartwheel/internal/config"
+	"cartwheel/internal/event"
 	"cartwheel/internal/kafka"
 	"cartwheel/internal/shutdown"
 )
@@ -36,7 +37,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 		command, flags = args[0], args[1:]
 	}
 	f := config.New("dlq list|export|resubmit", "looks after messages and rows that were set aside.", stdout)
-	f.StringVar(&s.topic, "topic", "retail.events.v1", "the `topic` whose messages were set aside; they lie in TOPIC"+batch.DeadLetterSuffix)
+	f.StringVar(&s.topic, "topic", event.Topic, "the `topic` whose messages were set aside; they lie in TOPIC"+batch.DeadLetterSuffix)
 	f.Env("topic", "KAFKA_TOPIC")
 	f.BoolVar(&s.all, "all", false, "also what has been sent back before")
 	f.StringVar(&s.from, "from", "", "resubmit: `file` that dlq export wrote, corrected")

@@ -10,7 +10,9 @@ import (
 	"slices"
 	"strings"
 
+	"cartwheel/internal/batch"
 	"cartwheel/internal/config"
+	"cartwheel/internal/event"
 	"cartwheel/internal/kafka"
 	"cartwheel/internal/shutdown"
 	"cartwheel/internal/spark"
@@ -67,9 +69,9 @@ func parse(args []string, getenv func(string) string, out io.Writer) (*settings,
 	}
 	f := config.New("doctor", "looks whether Cartwheel can run here, and how what runs is doing. It ends with 1 if something must be done.", out)
 	f.StringVar(&s.checks, "check", strings.Join(all, ","), "`what` to look at")
-	f.StringVar(&s.topic, "topic", "retail.events.v1", "Kafka `topic`")
+	f.StringVar(&s.topic, "topic", event.Topic, "Kafka `topic`")
 	f.Env("topic", "KAFKA_TOPIC")
-	f.StringVar(&s.group, "group-id", "cartwheel-batches", "the consumer's `group`")
+	f.StringVar(&s.group, "group-id", batch.Group, "the consumer's `group`")
 	f.Env("group-id", "KAFKA_GROUP_ID")
 	f.StringVar(&s.remote, "spark-remote", spark.DefaultRemote, "Spark Connect `address`")
 	f.Env("spark-remote", "SPARK_REMOTE")

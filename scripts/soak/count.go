@@ -32,7 +32,7 @@ func (s *soak) count(r *requests) (*found, error) {
 	}
 	defer client.Close()
 	topicIDs := map[string]bool{}
-	if _, err := client.Scan(s.ctx, topic, nil, func(_ int, record *kafka.Record) error {
+	if _, err := client.Scan(s.ctx, event.Topic, nil, func(_ int, record *kafka.Record) error {
 		topicIDs[string(record.Header("eventid"))] = true
 		return nil
 	}); err != nil {

@@ -22,8 +22,6 @@ import (
 	"cartwheel/scripts/internal/machine"
 )
 
-const topic = "retail.events.v1"
-
 // soak is one run.
 type soak struct {
 	ctx     context.Context

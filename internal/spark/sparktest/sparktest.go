@@ -5,6 +5,8 @@ import (
 	"os"
 	"testing"
 
+	"github.com/apache/spark-connect-go/v40/spark/sql"
+
 	"cartwheel/internal/spark"
 )
 
@@ -25,4 +27,24 @@ func Open(t testing.TB) *spark.Session {
 		}
 	})
 	return s
+}
+
+// Rows are all rows of a frame, by their columns' names, unless there was an error on the way to it.
+func Rows(t testing.TB, df sql.DataFrame, err error) (rows []map[string]any) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+	all, err := df.Collect(t.Context())
+	if err != nil {
+		t.Fatal(spark.Explain(err))
+	}
+	for _, row := range all {
+		values := map[string]any{}
+		for _, name := range row.FieldNames() {
+			values[name] = row.Value(name)
+		}
+		rows = append(rows, values)
+	}
+	return rows
 }
