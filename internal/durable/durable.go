@@ -98,7 +98,7 @@ func Rename(from, to string, refuse bool) error {
 	if err != nil {
 		return &fs.PathError{Op: "publish", Path: to, Err: err}
 	}
-	return SyncDir(filepath.Dir(to))
+	return syncDir(filepath.Dir(to))
 }
 
 // renameByLink relies on link(2), which refuses a taken name on every file system. Folders cannot be linked, and a folder's
@@ -117,8 +117,8 @@ func renameByLink(from, to string) error {
 	return os.Remove(from)
 }
 
-// SyncDir makes the names in a folder durable.
-func SyncDir(dir string) error {
+// syncDir makes the names in a folder durable.
+func syncDir(dir string) error {
 	d, err := os.Open(dir)
 	if err != nil {
 		return fmt.Errorf("syncing folder %s: %w", dir, err)
@@ -137,7 +137,7 @@ func SyncTree(root string) error {
 			return err
 		}
 		if d.IsDir() {
-			return SyncDir(path)
+			return syncDir(path)
 		}
 		f, err := os.Open(path)
 		if err != nil {

@@ -17,14 +17,14 @@ func Extend(p model.Profile, met func(itemID string) bool, later []event.Event, 
 		return q
 	}
 	p.FirstSeen = max(p.FirstSeen, w.From)
-	if p.LastSeen < w.At-Recent.Milliseconds() {
+	if p.LastSeen < w.At-recent.Milliseconds() {
 		p.RecentEvents, p.RecentCarts = 0, 0
 	}
 	if q.Events() == 0 {
 		return p
 	}
 	p.Sessions += q.Sessions
-	if gap := SessionPause.Milliseconds(); q.FirstSeen-p.LastSeen <= gap && p.FirstSeen-q.LastSeen <= gap {
+	if gap := sessionPause.Milliseconds(); q.FirstSeen-p.LastSeen <= gap && p.FirstSeen-q.LastSeen <= gap {
 		p.Sessions-- // they went on with what was under way
 	}
 	looked := p.Viewed > 0 // where nothing was looked at, what was met was met otherwise

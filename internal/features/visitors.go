@@ -18,10 +18,10 @@ import (
 )
 
 const (
-	// SessionPause ends a session.
-	SessionPause = 30 * time.Minute
-	// Recent is how long before the moment of a profile an event counts as recent.
-	Recent = 3 * 24 * time.Hour
+	// sessionPause ends a session.
+	sessionPause = 30 * time.Minute
+	// recent is how long before the moment of a profile an event counts as recent.
+	recent = 3 * 24 * time.Hour
 
 	day = 24 * time.Hour
 )
@@ -37,7 +37,7 @@ func (w Window) Check(p model.Profile) error {
 	if err := p.Check(); err != nil {
 		return err
 	}
-	recent := w.At - Recent.Milliseconds()
+	recent := w.At - recent.Milliseconds()
 	for _, wrong := range []struct {
 		so     bool
 		column string
@@ -46,10 +46,10 @@ func (w Window) Check(p model.Profile) error {
 		{p.Events() == 0 && p.LastSeen > 0, "last_seen", "there is a last_seen but no event"},
 		{p.Events() > 0 && p.FirstSeen < w.From, "first_seen", fmt.Sprintf("first_seen is before %d, where the window begins that counts", w.From)},
 		{p.Events() > 0 && p.LastSeen >= w.At, "last_seen", fmt.Sprintf("last_seen is not before %d, the moment that is asked about", w.At)},
-		{p.LastSeen >= recent && p.Events() > 0 && p.RecentEvents == 0, "recent_events", fmt.Sprintf("last_seen is within the %v before %d, but there are no recent_events", Recent, w.At)},
-		{p.LastSeen < recent && p.RecentEvents > 0, "recent_events", fmt.Sprintf("there are recent_events, but last_seen is not within the %v before %d", Recent, w.At)},
-		{p.FirstSeen >= recent && p.RecentEvents < p.Events(), "recent_events", fmt.Sprintf("recent_events is less than the events, but first_seen is within the %v before %d", Recent, w.At)},
-		{p.FirstSeen >= recent && p.RecentCarts < p.Carts, "recent_addtocarts", fmt.Sprintf("recent_addtocarts is less than addtocarts, but first_seen is within the %v before %d", Recent, w.At)},
+		{p.LastSeen >= recent && p.Events() > 0 && p.RecentEvents == 0, "recent_events", fmt.Sprintf("last_seen is within the %v before %d, but there are no recent_events", recent, w.At)},
+		{p.LastSeen < recent && p.RecentEvents > 0, "recent_events", fmt.Sprintf("there are recent_events, but last_seen is not within the %v before %d", recent, w.At)},
+		{p.FirstSeen >= recent && p.RecentEvents < p.Events(), "recent_events", fmt.Sprintf("recent_events is less than the events, but first_seen is within the %v before %d", recent, w.At)},
+		{p.FirstSeen >= recent && p.RecentCarts < p.Carts, "recent_addtocarts", fmt.Sprintf("recent_addtocarts is less than addtocarts, but first_seen is within the %v before %d", recent, w.At)},
 	} {
 		if wrong.so {
 			return &model.Impossible{Column: wrong.column, Why: wrong.why}
@@ -86,9 +86,9 @@ func Profiles(ctx context.Context, moments sql.DataFrame, windows ...Window) (sq
 		expr("min(timestamp)", "first_seen"), expr("max(timestamp)", "last_seen"),
 		count("event = 'view'", "views"), count("event = 'addtocart'", "addtocarts"), count("event = 'transaction'", "transactions"),
 		// The event before may lie outside the window; then a session begins with this one, as it would if nothing earlier were known.
-		count(fmt.Sprintf("before IS NULL OR before < w.from OR timestamp - before > %d", SessionPause.Milliseconds()), "sessions"),
-		count(fmt.Sprintf("timestamp >= w.at - %d", Recent.Milliseconds()), "recent_events"),
-		count(fmt.Sprintf("timestamp >= w.at - %d AND event = 'addtocart'", Recent.Milliseconds()), "recent_addtocarts"),
+		count(fmt.Sprintf("before IS NULL OR before < w.from OR timestamp - before > %d", sessionPause.Milliseconds()), "sessions"),
+		count(fmt.Sprintf("timestamp >= w.at - %d", recent.Milliseconds()), "recent_events"),
+		count(fmt.Sprintf("timestamp >= w.at - %d AND event = 'addtocart'", recent.Milliseconds()), "recent_addtocarts"),
 		count(hour+" BETWEEN 6 AND 11", "morning"), count(hour+" BETWEEN 12 AND 17", "afternoon"), count(hour+" >= 18", "evening"),
 		count("(timestamp DIV 86400000 + 4) % 7 IN (0, 6)", "weekend")) // the first of January 1970 was a Thursday
 	if err != nil {
@@ -122,12 +122,12 @@ func ProfileOf(events []event.Event, w Window) model.Profile {
 	slices.SortStableFunc(within, func(a, b event.Event) int { return cmp.Compare(a.Timestamp, b.Timestamp) })
 	var p model.Profile
 	for i, e := range within {
-		recent := e.Timestamp >= w.At-Recent.Milliseconds()
+		recent := e.Timestamp >= w.At-recent.Milliseconds()
 		add(&p.Views, e.Event == event.View)
 		add(&p.Carts, e.Event == event.AddToCart)
 		add(&p.RecentCarts, e.Event == event.AddToCart && recent)
 		add(&p.Orders, e.Event == event.Transaction)
-		add(&p.Sessions, i == 0 || e.Timestamp-within[i-1].Timestamp > SessionPause.Milliseconds())
+		add(&p.Sessions, i == 0 || e.Timestamp-within[i-1].Timestamp > sessionPause.Milliseconds())
 		add(&p.RecentEvents, recent)
 		at := time.UnixMilli(e.Timestamp).UTC()
 		add(&p.Morning, at.Hour() >= 6 && at.Hour() < 12)

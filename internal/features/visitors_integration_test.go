@@ -104,7 +104,7 @@ func TestSQLAndGoAgree(t *testing.T) {
 				}
 			}
 			for i := 1; i < len(events); i++ {
-				if events[i-1].Timestamp < w.From && events[i].Timestamp >= w.From && events[i].Timestamp-events[i-1].Timestamp < SessionPause.Milliseconds() {
+				if events[i-1].Timestamp < w.From && events[i].Timestamp >= w.From && events[i].Timestamp-events[i-1].Timestamp < sessionPause.Milliseconds() {
 					cut++
 				}
 			}

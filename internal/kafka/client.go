@@ -12,8 +12,8 @@ import (
 )
 
 const (
-	// OpenTimeout bounds how long a wrong or dead address stays unnoticed at the start.
-	OpenTimeout = 12 * time.Second
+	// openTimeout bounds how long a wrong or dead address stays unnoticed at the start.
+	openTimeout = 12 * time.Second
 
 	dialTimeout    = 5 * time.Second
 	requestTimeout = 10 * time.Second
@@ -72,7 +72,7 @@ func (c *Client) Close() { c.transport.CloseIdleConnections() }
 
 // reach tries each address until one answers as a broker of this cluster.
 func (c *Client) reach(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, OpenTimeout)
+	ctx, cancel := context.WithTimeout(ctx, openTimeout)
 	defer cancel()
 	var last error
 	for try := 0; ctx.Err() == nil; try++ {

@@ -12,8 +12,8 @@ import (
 	"github.com/segmentio/kafka-go/protocol"
 )
 
-// DeliveryTimeout is how long a Producer goes on trying to deliver a batch, as delivery.timeout.ms is in Kafka's own clients.
-const DeliveryTimeout = 2 * time.Minute
+// deliveryTimeout is how long a Producer goes on trying to deliver a batch, as delivery.timeout.ms is in Kafka's own clients.
+const deliveryTimeout = 2 * time.Minute
 
 // Producer sends batches to one topic so that each is appended once, even where an acknowledgement is lost: it numbers batches as
 // Kafka's idempotent producer does, and the broker drops what it has already appended. That memory does not outlive the Producer.
@@ -64,7 +64,7 @@ func (p *Producer) identify(ctx context.Context) (int64, int16, error) {
 }
 
 // Send appends a sealed batch to a partition with acks=all. Batches of one partition are appended in the order of the calls, which
-// must not overlap. Failures that may pass are repeated until DeliveryTimeout.
+// must not overlap. Failures that may pass are repeated for two minutes (deliveryTimeout).
 func (p *Producer) Send(ctx context.Context, partition int, b *Batch) error {
 	part := &p.parts[partition]
 	part.Lock()
@@ -89,7 +89,7 @@ func (p *Producer) Send(ctx context.Context, partition int, b *Batch) error {
 				return err
 			}
 			part.sequence = 0
-		case !Temporary(err), time.Since(begun) > DeliveryTimeout:
+		case !Temporary(err), time.Since(begun) > deliveryTimeout:
 			return fmt.Errorf("sending to %s/%d: not acknowledged after %s: %w", p.topic, partition, time.Since(begun).Round(time.Second), err)
 		}
 		if p.OnRetry != nil {

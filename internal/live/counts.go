@@ -38,8 +38,8 @@ const (
 	rankingAge = time.Second
 )
 
-// MaxItems is how many items are counted. When there are more, the least wanted tenth is forgotten.
-const MaxItems = 200_000
+// maxItems is how many items are counted. When there are more, the least wanted tenth is forgotten.
+const maxItems = 200_000
 
 // Wanted is an item and how much it is wanted.
 type Wanted struct {
@@ -67,8 +67,8 @@ type ranking struct {
 	list []Wanted
 }
 
-// NewCounts counts up to so many items, by that clock.
-func NewCounts(items int, now func() time.Time) *Counts {
+// newCounts counts up to so many items, by that clock.
+func newCounts(items int, now func() time.Time) *Counts {
 	return &Counts{maxItems: items, now: now, items: map[string]*counted{}, rankings: map[string]ranking{}}
 }
 

@@ -13,7 +13,7 @@ import (
 func TestCountsDecay(t *testing.T) {
 	t.Parallel()
 	now := time.UnixMilli(1_700_000_000_000)
-	c := NewCounts(10, func() time.Time { return now })
+	c := newCounts(10, func() time.Time { return now })
 	at := func(ago time.Duration) int64 { return now.Add(-ago).UnixMilli() }
 	c.Add("a", event.View, at(0))
 	c.Add("a", event.View, at(2*time.Hour)) // late
@@ -49,7 +49,7 @@ func TestCountsDecay(t *testing.T) {
 func TestTrends(t *testing.T) {
 	t.Parallel()
 	now := time.UnixMilli(1_700_000_000_000)
-	c := NewCounts(10, func() time.Time { return now })
+	c := newCounts(10, func() time.Time { return now })
 	for hour := range 24 * 30 {
 		for range 20 {
 			c.Add("steady", event.View, now.Add(-time.Duration(hour)*time.Hour-30*time.Minute).UnixMilli())
@@ -68,7 +68,7 @@ func TestTrends(t *testing.T) {
 func TestCountsAreBounded(t *testing.T) {
 	t.Parallel()
 	now := time.UnixMilli(1_700_000_000_000)
-	c := NewCounts(100, func() time.Time { return now })
+	c := newCounts(100, func() time.Time { return now })
 	for range 3 {
 		c.Add("wanted", event.View, now.UnixMilli())
 	}

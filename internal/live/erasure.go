@@ -13,8 +13,8 @@ import (
 // ErasuresTopic is the usual name of the topic of erasures: compacted, one record for each erased visitor, whose id is the key.
 const ErasuresTopic = "retail.erasures.v1"
 
-// Erasure is the value of a record in the topic of erasures.
-type Erasure struct {
+// erasureRecord is the value of a record in the topic of erasures.
+type erasureRecord struct {
 	VisitorID string `json:"visitorid"`
 	ErasedAt  int64  `json:"erased_at"` // Unix ms
 }
@@ -28,7 +28,7 @@ func (f *Feed) EraseVisitor(ctx context.Context, visitor string) error {
 	if client == nil {
 		return fmt.Errorf("%w: %w", ErrAway, errNotYet)
 	}
-	value, err := json.Marshal(Erasure{VisitorID: visitor, ErasedAt: time.Now().UnixMilli()})
+	value, err := json.Marshal(erasureRecord{VisitorID: visitor, ErasedAt: time.Now().UnixMilli()})
 	if err != nil {
 		return err
 	}

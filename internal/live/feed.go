@@ -50,7 +50,7 @@ type position struct {
 
 // New makes a feed, which holds nothing before Run.
 func New(o Options) *Feed {
-	return &Feed{History: NewHistory(o.Visitors), Counts: NewCounts(MaxItems, time.Now), Writer: NewWriter(o.Topic, o.Log), o: o, started: time.Now()}
+	return &Feed{History: newHistory(o.Visitors), Counts: newCounts(maxItems, time.Now), Writer: newWriter(o.Topic, o.Log), o: o, started: time.Now()}
 }
 
 const (

@@ -18,8 +18,8 @@ import (
 )
 
 const (
-	// MaxEvents is how many events of a visitor are kept, the newest.
-	MaxEvents = 50
+	// maxEvents is how many events of a visitor are kept, the newest.
+	maxEvents = 50
 	// bytesPerVisitor is how much memory a visitor may take on average, with everything that the visitor costs.
 	bytesPerVisitor = 1 << 10
 	// visitorOverhead is what a visitor costs besides its id and its events: the struct and its entry in the map.
@@ -60,15 +60,15 @@ type visitor struct {
 	packed     []byte
 }
 
-// NewHistory keeps up to so many visitors, in 1 KB each on average.
-func NewHistory(visitors int) *History {
+// newHistory keeps up to so many visitors, in 1 KB each on average.
+func newHistory(visitors int) *History {
 	h := &History{seed: maphash.MakeSeed(), maxVisitors: visitors, maxBytes: visitors * bytesPerVisitor, visitors: map[string]*visitor{}, erased: map[string]struct{}{}}
 	h.ends.prev, h.ends.next = &h.ends, &h.ends
 	return h
 }
 
 // Add keeps an event that came to the topic at a place and time (Unix ms). It reports whether that changed anything: it does not
-// where the event is there already, is older than the newest MaxEvents of its visitor, or its visitor was erased. Nothing of e is
+// where the event is there already, is older than the newest maxEvents of its visitor, or its visitor was erased. Nothing of e is
 // held on to.
 //
 // What is kept of a visitor are the last events by time and, at the same time, by id: a set that neither order nor repeats change.
@@ -110,11 +110,11 @@ func (h *History) insert(v *visitor, e *Event) bool {
 	}
 	n := len(h.places)
 	at, _ := slices.BinarySearchFunc(h.places, e, func(p place, e *Event) int { return cmp.Or(cmp.Compare(p.at, e.At), cmp.Compare(p.id, e.id)) })
-	if at == 0 && n == MaxEvents {
+	if at == 0 && n == maxEvents {
 		return false
 	}
 	from, middle := 0, len(v.packed)
-	if n == MaxEvents {
+	if n == maxEvents {
 		from = h.places[1].start
 	}
 	if at < n {

@@ -22,7 +22,7 @@ func TestNeitherOrderNorRepeatsMatter(t *testing.T) {
 	t.Parallel()
 	dice := rand.New(rand.NewPCG(3, 4))
 	for round := range 200 {
-		h := NewHistory(10)
+		h := newHistory(10)
 		n := 1 + dice.IntN(120)
 		type came struct {
 			e      *event.Event
@@ -36,7 +36,7 @@ func TestNeitherOrderNorRepeatsMatter(t *testing.T) {
 			h.Add(s.e, 2, s.offset, later)
 		}
 		want, _ := h.Of("anna")
-		if len(want) != min(n, MaxEvents) {
+		if len(want) != min(n, maxEvents) {
 			t.Fatalf("round %d: %d of %d events are kept", round, len(want), n)
 		}
 		oldest := want[0].At
@@ -70,7 +70,7 @@ func TestNeitherOrderNorRepeatsMatter(t *testing.T) {
 // A clock that runs ahead does not make an event newer than its arrival.
 func TestClockJumps(t *testing.T) {
 	t.Parallel()
-	h := NewHistory(10)
+	h := newHistory(10)
 	h.Add(view("anna", "from-the-future", "1", event.MaxTimestamp), 0, 0, 1000)
 	h.Add(view("anna", "now", "2", 2000), 0, 1, 2000)
 	h.Add(view("anna", "back", "3", 500), 0, 2, 3000)
@@ -82,7 +82,7 @@ func TestClockJumps(t *testing.T) {
 
 func TestEventsAreKeptAsTheyAre(t *testing.T) {
 	t.Parallel()
-	h := NewHistory(10)
+	h := newHistory(10)
 	long := strings.Repeat("ü", event.MaxIDBytes/2)
 	h.Add(&event.Event{Timestamp: 5, VisitorID: long, Event: event.Transaction, ItemID: long, EventID: long}, 1<<20, 1<<60, later)
 	got, _ := h.Of(long)
@@ -94,7 +94,7 @@ func TestEventsAreKeptAsTheyAre(t *testing.T) {
 // A flood of visitors makes the least recent ones go; a flood of one visitor's events makes nobody go.
 func TestFloods(t *testing.T) {
 	t.Parallel()
-	h := NewHistory(100)
+	h := newHistory(100)
 	for i := range 10_000 {
 		h.Add(view(fmt.Sprint("v", i), "i", fmt.Sprint(i), 1), 0, int64(i), later)
 	}
@@ -109,7 +109,7 @@ func TestFloods(t *testing.T) {
 	for i := range 100_000 {
 		h.Add(view("v9999", fmt.Sprint("i", i), fmt.Sprint("f", i), int64(i+2)), 0, int64(i), later)
 	}
-	if got, _ := h.Of("v9999"); len(got) != MaxEvents || got[MaxEvents-1].ItemID != "i99999" || h.Size().Visitors != 100 {
+	if got, _ := h.Of("v9999"); len(got) != maxEvents || got[maxEvents-1].ItemID != "i99999" || h.Size().Visitors != 100 {
 		t.Errorf("after a flood of one visitor: %d events, %+v", len(got), h.Size())
 	}
 	// Visitors with many events of long ids are fewer, for the memory is bounded, too.
@@ -126,7 +126,7 @@ func TestFloods(t *testing.T) {
 
 func TestErasedVisitorsStayAway(t *testing.T) {
 	t.Parallel()
-	h := NewHistory(10)
+	h := newHistory(10)
 	h.Add(view("anna", "a", "1", 1), 0, 0, later)
 	h.Erase("anna")
 	h.Erase("anna")
@@ -144,8 +144,8 @@ func TestErasedVisitorsStayAway(t *testing.T) {
 // BenchmarkBytesPerVisitor fills a history as RetailRocket's visitors would, most of whom have few events, and measures the memory.
 func BenchmarkBytesPerVisitor(b *testing.B) {
 	for name, events := range map[string]func(*rand.Rand) int{
-		"few":  func(r *rand.Rand) int { return min(MaxEvents, 1+int(r.ExpFloat64()*1.5)) },
-		"full": func(*rand.Rand) int { return MaxEvents },
+		"few":  func(r *rand.Rand) int { return min(maxEvents, 1+int(r.ExpFloat64()*1.5)) },
+		"full": func(*rand.Rand) int { return maxEvents },
 	} {
 		b.Run(name, func(b *testing.B) {
 			const visitors = 200_000
@@ -153,7 +153,7 @@ func BenchmarkBytesPerVisitor(b *testing.B) {
 				var before, after runtime.MemStats
 				runtime.GC()
 				runtime.ReadMemStats(&before)
-				h, dice, n := NewHistory(visitors), rand.New(rand.NewPCG(1, 2)), 0
+				h, dice, n := newHistory(visitors), rand.New(rand.NewPCG(1, 2)), 0
 				for v := range visitors {
 					for range events(dice) {
 						h.Add(view(fmt.Sprint(v), fmt.Sprint(dice.IntN(400_000)), fmt.Sprintf("%024x", n), 1_700_000_000_000+int64(n)), int32(v%6), int64(n/6), later)
@@ -173,7 +173,7 @@ func BenchmarkBytesPerVisitor(b *testing.B) {
 }
 
 func BenchmarkAdd(b *testing.B) {
-	h := NewHistory(1_000_000)
+	h := newHistory(1_000_000)
 	dice := rand.New(rand.NewPCG(1, 2))
 	const n = 1 << 16
 	events := make([]*event.Event, n)

@@ -67,8 +67,8 @@ func (l *letter) bytes() int64 {
 	return int64(len(l.key) + len(l.value) + len(l.id) + len(l.trace) + 64)
 }
 
-// NewWriter writes to a topic once Run has found it.
-func NewWriter(topic string, log *slog.Logger) *Writer {
+// newWriter writes to a topic once Run has found it.
+func newWriter(topic string, log *slog.Logger) *Writer {
 	w := &Writer{topic: topic, log: log}
 	w.away.Store(true)
 	return w

@@ -35,7 +35,7 @@ func (m *KMeans) Predict(row []float64) int {
 }
 
 func readKMeans(f *folder) (*KMeans, error) {
-	if err := f.expect(KMeansModel); err != nil {
+	if err := f.expect(kMeansModel); err != nil {
 		return nil, err
 	}
 	var measure string

@@ -26,22 +26,22 @@ type Classifier interface {
 
 // Spark's classes of models.
 const (
-	LogisticRegressionModel         = "org.apache.spark.ml.classification.LogisticRegressionModel"
-	RandomForestClassificationModel = "org.apache.spark.ml.classification.RandomForestClassificationModel"
-	GBTClassificationModel          = "org.apache.spark.ml.classification.GBTClassificationModel"
-	KMeansModel                     = "org.apache.spark.ml.clustering.KMeansModel"
-	StandardScalerModel             = "org.apache.spark.ml.feature.StandardScalerModel"
+	logisticRegressionModel         = "org.apache.spark.ml.classification.LogisticRegressionModel"
+	randomForestClassificationModel = "org.apache.spark.ml.classification.RandomForestClassificationModel"
+	gbtClassificationModel          = "org.apache.spark.ml.classification.GBTClassificationModel"
+	kMeansModel                     = "org.apache.spark.ml.clustering.KMeansModel"
+	standardScalerModel             = "org.apache.spark.ml.feature.StandardScalerModel"
 )
 
 // LoadClassifier reads the model in a folder, of whichever kind it is.
 func LoadClassifier(dir string) (Classifier, error) {
 	return load(dir, func(f *folder) (Classifier, error) {
 		switch f.meta.Class {
-		case LogisticRegressionModel:
+		case logisticRegressionModel:
 			return readLogistic(f)
-		case RandomForestClassificationModel:
+		case randomForestClassificationModel:
 			return readForest(f)
-		case GBTClassificationModel:
+		case gbtClassificationModel:
 			return readBoosted(f)
 		}
 		return nil, fmt.Errorf("it is a %s, not a classifier that this program knows", path.Ext("."+f.meta.Class))

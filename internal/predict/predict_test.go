@@ -52,11 +52,11 @@ func tableOf[T any](s saved, name string, rows ...T) saved {
 func metadataOf(class, rest string) string { return fmt.Sprintf(`{"class":%q%s}`, class, rest) }
 
 func forestMetadata(trees, features int) string {
-	return metadataOf(RandomForestClassificationModel, fmt.Sprintf(`,"numTrees":%d,"numFeatures":%d,"numClasses":2`, trees, features))
+	return metadataOf(randomForestClassificationModel, fmt.Sprintf(`,"numTrees":%d,"numFeatures":%d,"numClasses":2`, trees, features))
 }
 
 func boostedMetadata(trees, features int) string {
-	return metadataOf(GBTClassificationModel, fmt.Sprintf(`,"defaultParamMap":{"lossType":"logistic"},"numTrees":%d,"numFeatures":%d`, trees, features))
+	return metadataOf(gbtClassificationModel, fmt.Sprintf(`,"defaultParamMap":{"lossType":"logistic"},"numTrees":%d,"numFeatures":%d`, trees, features))
 }
 
 func leaf(tree, id int32, value float64, stats ...float64) nodeRow {
@@ -123,7 +123,7 @@ func TestLogistic(t *testing.T) {
 		"sparse by rows":    {Type: 0, NumRows: 1, NumCols: 3, ColPtrs: []int32{0, 2}, RowIndices: []int32{0, 2}, Values: []float64{2, -1}, IsTransposed: true},
 		"sparse by columns": {Type: 0, NumRows: 1, NumCols: 3, ColPtrs: []int32{0, 1, 1, 2}, RowIndices: []int32{0, 0}, Values: []float64{2, -1}},
 	} {
-		s := tableOf(save(t, metadataOf(LogisticRegressionModel, "")), "data", logisticRow{2, 3, vector{Type: 1, Values: []float64{0.5}}, matrix, false})
+		s := tableOf(save(t, metadataOf(logisticRegressionModel, "")), "data", logisticRow{2, 3, vector{Type: 1, Values: []float64{0.5}}, matrix, false})
 		m, err := LoadClassifier(s.dir)
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
@@ -141,7 +141,7 @@ type clusterRow struct {
 
 func TestKMeans(t *testing.T) {
 	t.Parallel()
-	s := tableOf(save(t, metadataOf(KMeansModel, `,"defaultParamMap":{"distanceMeasure":"euclidean"}`)), "data",
+	s := tableOf(save(t, metadataOf(kMeansModel, `,"defaultParamMap":{"distanceMeasure":"euclidean"}`)), "data",
 		clusterRow{1, vector{Type: 0, Size: 2, Indices: []int32{1}, Values: []float64{4}}}, clusterRow{0, vector{Type: 1, Values: []float64{0, 0}}})
 	m, err := LoadKMeans(s.dir)
 	if err != nil {
@@ -164,7 +164,7 @@ type scalerRow struct {
 
 func TestScaler(t *testing.T) {
 	t.Parallel()
-	s := tableOf(save(t, metadataOf(StandardScalerModel, `,"paramMap":{"withMean":true},"defaultParamMap":{"withMean":false,"withStd":true}`)), "data",
+	s := tableOf(save(t, metadataOf(standardScalerModel, `,"paramMap":{"withMean":true},"defaultParamMap":{"withMean":false,"withStd":true}`)), "data",
 		scalerRow{vector{Type: 1, Values: []float64{2, 0}}, vector{Type: 1, Values: []float64{10, 3}}})
 	m, err := LoadScaler(s.dir)
 	if err != nil {
@@ -194,16 +194,16 @@ func TestBadModelsAreRefused(t *testing.T) {
 		return func(t *testing.T) string {
 			row := logisticRow{2, 2, vector{Type: 1, Values: []float64{0}}, matrix{Type: 1, NumRows: 1, NumCols: 2, Values: []float64{1, 2}}, false}
 			change(&row)
-			return tableOf(save(t, metadataOf(LogisticRegressionModel, "")), "data", row).dir
+			return tableOf(save(t, metadataOf(logisticRegressionModel, "")), "data", row).dir
 		}
 	}
 	kmeansOf := func(rest string, rows ...clusterRow) func(*testing.T) string {
-		return func(t *testing.T) string { return tableOf(save(t, metadataOf(KMeansModel, rest)), "data", rows...).dir }
+		return func(t *testing.T) string { return tableOf(save(t, metadataOf(kMeansModel, rest)), "data", rows...).dir }
 	}
 	const euclidean = `,"defaultParamMap":{"distanceMeasure":"euclidean"}`
 	scalerOf := func(rows ...scalerRow) func(*testing.T) string {
 		return func(t *testing.T) string {
-			return tableOf(save(t, metadataOf(StandardScalerModel, `,"defaultParamMap":{"withMean":true,"withStd":true}`)), "data", rows...).dir
+			return tableOf(save(t, metadataOf(standardScalerModel, `,"defaultParamMap":{"withMean":true,"withStd":true}`)), "data", rows...).dir
 		}
 	}
 	dense := func(values ...float64) vector { return vector{Type: 1, Values: values} }
@@ -247,7 +247,7 @@ func TestBadModelsAreRefused(t *testing.T) {
 			}{0}).dir
 		}, "the column nodeData"},
 		{"a column of another type", "kmeans", func(t *testing.T) string {
-			return tableOf(save(t, metadataOf(KMeansModel, euclidean)), "data", struct {
+			return tableOf(save(t, metadataOf(kMeansModel, euclidean)), "data", struct {
 				ID     int64  `parquet:"clusterIdx"`
 				Center vector `parquet:"clusterCenter,optional"`
 			}{0, dense(1)}).dir
@@ -276,7 +276,7 @@ func TestBadModelsAreRefused(t *testing.T) {
 		{"no features", "classifier", forest(forestMetadata(1, 0), stump(0), one), "over 0 features"},
 		{"a boosted leaf that is no number", "classifier", forest(boostedMetadata(1, 1), []nodeRow{leaf(0, 0, math.Inf(1))}, one), "leaf 0: its value is +Inf"},
 		{"a weight that is no number", "classifier", forest(boostedMetadata(1, 1), stump(0), treeRow{0, nan}), "weight of tree 0 is NaN"},
-		{"no loss", "classifier", forest(metadataOf(GBTClassificationModel, `,"numTrees":1,"numFeatures":1`), stump(0), one), "lossType"},
+		{"no loss", "classifier", forest(metadataOf(gbtClassificationModel, `,"numTrees":1,"numFeatures":1`), stump(0), one), "lossType"},
 
 		{"a NaN coefficient", "classifier", logisticWith(func(r *logisticRow) { r.Matrix.Values[1] = nan }), "the coefficients holds NaN at place 1"},
 		{"an infinite intercept", "classifier", logisticWith(func(r *logisticRow) { r.Intercept.Values[0] = math.Inf(-1) }), "the intercept holds -Inf"},
@@ -294,7 +294,7 @@ func TestBadModelsAreRefused(t *testing.T) {
 		}), "2 column pointers, not 3"},
 		{"two rows", "classifier", func(t *testing.T) string {
 			row := logisticRow{2, 1, dense(0), matrix{Type: 1, NumRows: 1, NumCols: 1, Values: []float64{1}}, false}
-			return tableOf(save(t, metadataOf(LogisticRegressionModel, "")), "data", row, row).dir
+			return tableOf(save(t, metadataOf(logisticRegressionModel, "")), "data", row, row).dir
 		}, "2 rows, not one"},
 
 		{"no clusters", "kmeans", kmeansOf(euclidean), "no clusters"},

@@ -34,7 +34,7 @@ func (m *Scaler) Unscale(row []float64) {
 }
 
 func readScaler(f *folder) (*Scaler, error) {
-	if err := f.expect(StandardScalerModel); err != nil {
+	if err := f.expect(standardScalerModel); err != nil {
 		return nil, err
 	}
 	var withMean, withStd bool

@@ -26,8 +26,8 @@ import (
 	"github.com/apache/spark-connect-go/v40/spark/sql"
 )
 
-// Dir is the model's folder in a version.
-const Dir = "purchase"
+// modelDir is the model's folder in a version.
+const modelDir = "purchase"
 
 // scratch is a folder that a version has only while it is built.
 const scratch = ".purchase"
@@ -54,7 +54,7 @@ type Job struct {
 }
 
 // Train learns from moments, as features.Moments returns them, with visitors by their numbers. It leaves the best model in the
-// version's folder Dir, or none.
+// version's folder modelDir, or none.
 func (j *Job) Train(ctx context.Context, moments sql.DataFrame) (*model.Purchase, error) {
 	m := &model.Purchase{WindowDays: j.WindowDays, LabelDays: j.LabelDays}
 	err := j.train(ctx, moments, m)
@@ -99,11 +99,11 @@ func (j *Job) train(ctx context.Context, moments sql.DataFrame, m *model.Purchas
 	best := kinds[slices.IndexFunc(kinds, func(k kind) bool { return k.name == m.Candidates[0].Model })]
 	return j.Step(ctx, "purchase: training "+best.name+" up to the end", func(ctx context.Context) error {
 		later := p.later()
-		fitted, err := j.fit(ctx, best, c, later, path.Join(j.SparkDir, Dir))
+		fitted, err := j.fit(ctx, best, c, later, path.Join(j.SparkDir, modelDir))
 		if err != nil {
 			return err
 		}
-		classifier, err := predict.LoadClassifier(filepath.Join(j.Dir, Dir))
+		classifier, err := predict.LoadClassifier(filepath.Join(j.Dir, modelDir))
 		if err != nil {
 			return err
 		}

@@ -26,7 +26,7 @@ func Load(dir string, about *model.Purchase) (*Scorer, error) {
 	if !slices.Equal(about.Features, features.VisitorNames()) {
 		return nil, fmt.Errorf("%w: its purchase model takes the features %v, this program knows %v", model.ErrBadVersion, about.Features, features.VisitorNames())
 	}
-	classifier, err := predict.LoadClassifier(filepath.Join(dir, Dir))
+	classifier, err := predict.LoadClassifier(filepath.Join(dir, modelDir))
 	if err != nil {
 		return nil, fmt.Errorf("%w: its purchase model: %w", model.ErrBadVersion, err)
 	}

@@ -31,7 +31,7 @@ type mixture struct {
 	touched []int32     // the items of which it says something
 	looks   []look      // at each of these, while they are weighed
 	history []weighed
-	met     *Set
+	met     *set
 	top     []Scored
 }
 
@@ -63,7 +63,7 @@ type weighed struct {
 }
 
 func newMixture(items int) mixture {
-	return mixture{said: make([]said, items), round: 1, met: NewSet(items)}
+	return mixture{said: make([]said, items), round: 1, met: newSet(items)}
 }
 
 func (m *mixture) clear() {

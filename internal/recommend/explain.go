@@ -22,7 +22,7 @@ type Share struct {
 //
 //	⟨x,y⟩ = Σ (1+c)·yᵀA⁻¹y',  A = YᵀY + Σ c·y'·y'ᵀ + regParam·n·I
 //
-// with the same A and c as in Folder.Fold, and y' the factors of an item of the visitor's. Shares add up to 1 and come largest
+// with the same A and c as in folder.Fold, and y' the factors of an item of the visitor's. Shares add up to 1 and come largest
 // first. Where there are more than maxShares, the largest by magnitude stand for all. What popularity adds is no item's.
 func (r *Recommender) explain(s *scratch, items []Item) {
 	room := r.folder.systems.Get().(*system)

@@ -2,10 +2,10 @@ package recommend
 
 import "cartwheel/internal/model"
 
-// Filter says which items may not be in an answer, for its request and for as long as the rules hold. A nil Filter keeps nothing out.
-type Filter struct {
-	skip    *Set // what is excluded, seen, or asked about
-	only    *Set // what alone may be shown, nil if the request does not say
+// filter says which items may not be in an answer, for its request and for as long as the rules hold. A nil filter keeps nothing out.
+type filter struct {
+	skip    *set // what is excluded, seen, or asked about
+	only    *set // what alone may be shown, nil if the request does not say
 	rules   *rules
 	branch  model.Branch
 	inside  bool // whether only the branch's items may be shown
@@ -16,12 +16,12 @@ type Filter struct {
 const few = 8
 
 // out reports whether an item may not be shown.
-func (f *Filter) out(item int32) bool {
+func (f *filter) out(item int32) bool {
 	return f != nil && (f.skip.Has(item) || f.rules.unavailable(item) || f.only != nil && !f.only.Has(item) || f.inside && !f.branch.Has(item) || f.nothing)
 }
 
 // boosted returns an item's score with its boost. Whether above or below 0, a boost above 1 raises it and one below 1 lowers it.
-func (f *Filter) boosted(item int32, score float64) float64 {
+func (f *filter) boosted(item int32, score float64) float64 {
 	if f == nil {
 		return score
 	}
@@ -29,7 +29,7 @@ func (f *Filter) boosted(item int32, score float64) float64 {
 }
 
 // raised returns the items whose score may be above what it was without their boost.
-func (f *Filter) raised() []int32 {
+func (f *filter) raised() []int32 {
 	if f == nil || f.rules == nil {
 		return nil
 	}
@@ -37,14 +37,14 @@ func (f *Filter) raised() []int32 {
 }
 
 // raises reports whether an item is one of them.
-func (f *Filter) raises(item int32) bool {
+func (f *filter) raises(item int32) bool {
 	return f != nil && f.rules != nil && f.rules.boosts != nil && f.rules.boosts[item] > 1
 }
 
 // filter sets up the request's filter.
 func (r *Recommender) filter(s *scratch, o Options) {
 	s.skip.Clear()
-	s.filter = Filter{skip: s.skip, rules: r.rules}
+	s.filter = filter{skip: s.skip, rules: r.rules}
 	for _, id := range o.Exclude {
 		if item, known := r.items.Number(id); known {
 			s.skip.Add(item)

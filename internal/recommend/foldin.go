@@ -9,19 +9,19 @@ import (
 	"gonum.org/v1/gonum/lapack/lapack64"
 )
 
-// Pair is an item and how strongly a visitor wants it: the rating that ALS is trained on.
-type Pair struct {
+// pair is an item and how strongly a visitor wants it: the rating that ALS is trained on.
+type pair struct {
 	Item     int32
 	Strength float32
 }
 
-// Folder computes the factors of one visitor from what the visitor touched, for visitors that the training did not see: the step
+// folder computes the factors of one visitor from what the visitor touched, for visitors that the training did not see: the step
 // that Spark's implicit ALS does for each of its own (Hu, Koren and Volinsky 2008, equation 4, with Spark's scaling of the
 // regularisation by the number of ratings).
 //
-// A Folder is never changed and may be shared.
-type Folder struct {
-	index    *Index
+// A folder is never changed and may be shared.
+type folder struct {
+	index    *index
 	alpha    float64
 	regParam float64
 	gramian  []float64 // YᵀY over all items, upper triangle, row-major
@@ -33,9 +33,9 @@ type system struct {
 	a, b, y []float64
 }
 
-// NewFolder prepares to fold into the factors of an index, with the alpha and regParam that they were trained with.
-func NewFolder(x *Index, alpha, regParam float64) *Folder {
-	f := &Folder{index: x, alpha: alpha, regParam: regParam, gramian: make([]float64, x.rank*x.rank)}
+// newFolder prepares to fold into the factors of an index, with the alpha and regParam that they were trained with.
+func newFolder(x *index, alpha, regParam float64) *folder {
+	f := &folder{index: x, alpha: alpha, regParam: regParam, gramian: make([]float64, x.rank*x.rank)}
 	f.systems.New = func() any {
 		return &system{a: make([]float64, x.rank*x.rank), b: make([]float64, x.rank), y: make([]float64, x.rank)}
 	}
@@ -55,7 +55,7 @@ func NewFolder(x *Index, alpha, regParam float64) *Folder {
 // over the pairs' item factors y; n counts the positive strengths, and only they count on the right. Items without factors are
 // passed over. It reports false, and dst is of no use, where there is nothing to solve: no item with factors, or a system that is
 // singular, as without any regularisation it may be.
-func (f *Folder) Fold(dst []float32, pairs []Pair) bool {
+func (f *folder) Fold(dst []float32, pairs []pair) bool {
 	s := f.systems.Get().(*system)
 	defer f.systems.Put(s)
 	factor, ok := f.factorise(s, pairs)
@@ -73,7 +73,7 @@ func (f *Folder) Fold(dst []float32, pairs []Pair) bool {
 }
 
 // factorise builds the equation's two sides in s.a and s.b, and returns the Cholesky factor of the left one.
-func (f *Folder) factorise(s *system, pairs []Pair) (blas64.Triangular, bool) {
+func (f *folder) factorise(s *system, pairs []pair) (blas64.Triangular, bool) {
 	copy(s.a, f.gramian)
 	clear(s.b)
 	rank := f.index.rank
@@ -101,7 +101,7 @@ func (f *Folder) factorise(s *system, pairs []Pair) (blas64.Triangular, bool) {
 	return lapack64.Potrf(a)
 }
 
-func (f *Folder) confidence(pair Pair) float64 { return f.alpha * math.Abs(float64(pair.Strength)) }
+func (f *folder) confidence(pair pair) float64 { return f.alpha * math.Abs(float64(pair.Strength)) }
 
 // solve replaces b by the solution for the right side b: two triangular systems, UᵀU being the left side.
 func solve(factor blas64.Triangular, b []float64) {

@@ -22,13 +22,13 @@ func better(a, b Scored) int {
 	return cmp.Compare(a.Item, b.Item)
 }
 
-// Index finds the items with the largest inner products with a query, exactly. Items lie in memory by descending norm: since
+// index finds the items with the largest inner products with a query, exactly. Items lie in memory by descending norm: since
 // ⟨q,y⟩ ≤ ‖q‖‖y‖ (Cauchy and Schwarz), the first item whose bound is below the k-th best score ends the search, and with the
 // factors of ALS, whose norms differ a hundredfold, it ends early. Of the items before that, a coarse copy of the factors tells in
 // blocks which may have a product that matters; only these are multiplied.
 //
-// An Index is never changed and may be shared.
-type Index struct {
+// An index is never changed and may be shared.
+type index struct {
 	rank     int
 	factors  []float32 // row p belongs to item order[p]
 	coarse   coarse
@@ -39,10 +39,10 @@ type Index struct {
 	queries  sync.Pool // of coarseQuery
 }
 
-// NewIndex copies the factors that of gives for each item. Items of which it gives none, or zeros, are not in the index.
-func NewIndex(items, rank int, of func(item int32) []float32) *Index {
+// newIndex copies the factors that of gives for each item. Items of which it gives none, or zeros, are not in the index.
+func newIndex(items, rank int, of func(item int32) []float32) *index {
 	exact := make([]float64, items)
-	x := &Index{rank: rank, position: make([]int32, items), lengths: make([]float32, items)}
+	x := &index{rank: rank, position: make([]int32, items), lengths: make([]float32, items)}
 	for i := range items {
 		exact[i] = norm(of(int32(i)))
 		x.position[i] = -1
@@ -68,7 +68,7 @@ func NewIndex(items, rank int, of func(item int32) []float32) *Index {
 }
 
 // Vector returns an item's factors, or nil if it has none.
-func (x *Index) Vector(item int32) []float32 {
+func (x *index) Vector(item int32) []float32 {
 	if x.position[item] < 0 {
 		return nil
 	}
@@ -76,18 +76,18 @@ func (x *Index) Vector(item int32) []float32 {
 }
 
 // length returns the norm of an item's factors, rounded up.
-func (x *Index) length(item int32) float64 { return float64(x.lengths[item]) }
+func (x *index) length(item int32) float64 { return float64(x.lengths[item]) }
 
-func (x *Index) row(p int) []float32 { return x.factors[p*x.rank : (p+1)*x.rank : (p+1)*x.rank] }
+func (x *index) row(p int) []float32 { return x.factors[p*x.rank : (p+1)*x.rank : (p+1)*x.rank] }
 
 // Top replaces dst's contents by the k best items that skip does not keep out, best first; fewer if there are fewer. It allocates only
 // if dst's capacity is below k. The query must have the index's rank and finite numbers. Scores are inner products in float64.
-func (x *Index) Top(dst []Scored, query []float32, k int, skip *Filter) []Scored {
+func (x *index) Top(dst []Scored, query []float32, k int, skip *filter) []Scored {
 	return x.above(dst, query, k, skip, math.Inf(-1))
 }
 
 // above is Top among the items whose score is at least floor, which ends the search sooner.
-func (x *Index) above(dst []Scored, query []float32, k int, skip *Filter, floor float64) []Scored {
+func (x *index) above(dst []Scored, query []float32, k int, skip *filter, floor float64) []Scored {
 	best := dst[:0]
 	if k <= 0 || len(x.order) == 0 {
 		return best
@@ -117,7 +117,7 @@ func (x *Index) above(dst []Scored, query []float32, k int, skip *Filter, floor 
 }
 
 // TopCosine is Top by the cosine between query and item, with the item's boost. No norm bounds it: it goes through all items.
-func (x *Index) TopCosine(dst []Scored, query []float32, k int, skip *Filter) []Scored {
+func (x *index) TopCosine(dst []Scored, query []float32, k int, skip *filter) []Scored {
 	best := dst[:0]
 	if k <= 0 || len(x.order) == 0 {
 		return best
@@ -164,7 +164,7 @@ func (x *Index) TopCosine(dst []Scored, query []float32, k int, skip *Filter) []
 }
 
 // reach returns which rows of the block that begins with row start may have a product of at least least.
-func (x *Index) reach(start int, q *coarseQuery, least float64) uint32 {
+func (x *index) reach(start int, q *coarseQuery, least float64) uint32 {
 	hits := x.coarse.reach(start/blockRows, q, float64(x.norms[start]), least)
 	if there := len(x.norms) - start; there < blockRows {
 		hits &= 1<<there - 1

@@ -40,7 +40,7 @@ func randomFactors(r *rand.Rand, kind string, items, rank int) []float32 {
 }
 
 // bruteForce scores every item that has factors, in float64. It sums as the package does, so that places can be compared one by one.
-func bruteForce(factors, query []float32, k int, skip *Set, cosine bool) []Scored {
+func bruteForce(factors, query []float32, k int, skip *set, cosine bool) []Scored {
 	var all []Scored
 	for item := range len(factors) / len(query) {
 		row := factors[item*len(query) : (item+1)*len(query)]
@@ -82,12 +82,12 @@ func TestTopEqualsBruteForce(t *testing.T) {
 				if item := r.IntN(items); r.IntN(3) == 0 {
 					copy(query, factors[item*rank:]) // a query that is an item
 				}
-				skip := NewSet(items)
+				skip := newSet(items)
 				for range r.IntN(items) {
 					skip.Add(int32(r.IntN(items)))
 				}
 				for _, k := range []int{1, 2, 10, items / 2, items, items + 7} {
-					keep := &Filter{skip: skip}
+					keep := &filter{skip: skip}
 					got := x.Top(nil, query, k, keep)
 					if err := same(got, bruteForce(factors, query, k, skip, false), 0); err != nil {
 						t.Fatalf("rank %d, %d items, k %d: %v", rank, items, k, err)
@@ -154,7 +154,7 @@ func TestDotIsExactButForRounding(t *testing.T) {
 func TestTopDoesNotAllocate(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	factors := randomFactors(r, "gaussian", 1000, 16)
-	x, skip, dst := indexOf(factors, 16), &Filter{skip: NewSet(1000)}, make([]Scored, 0, 10)
+	x, skip, dst := indexOf(factors, 16), &filter{skip: newSet(1000)}, make([]Scored, 0, 10)
 	if n := testing.AllocsPerRun(100, func() { dst = x.Top(dst, factors[:16], 10, skip) }); n != 0 {
 		t.Errorf("%v allocations per query", n)
 	}
@@ -162,7 +162,7 @@ func TestTopDoesNotAllocate(t *testing.T) {
 
 func TestSetStartsAnewWhenItsRoundsRunOut(t *testing.T) {
 	t.Parallel()
-	s := NewSet(3)
+	s := newSet(3)
 	s.Add(1)
 	s.round = math.MaxUint32
 	s.Add(2)
@@ -172,7 +172,7 @@ func TestSetStartsAnewWhenItsRoundsRunOut(t *testing.T) {
 			t.Errorf("item %d is in an empty set", item)
 		}
 	}
-	if (*Set)(nil).Has(0) {
+	if (*set)(nil).Has(0) {
 		t.Error("a nil set holds something")
 	}
 }
@@ -213,13 +213,13 @@ func BenchmarkTop(b *testing.B) {
 		for _, how := range []struct {
 			name string
 			k    int
-			top  func([]Scored, []float32, int, *Filter) []Scored
+			top  func([]Scored, []float32, int, *filter) []Scored
 		}{{"pruned", 10, x.Top}, {"pruned-top18", 10 + margin, x.Top}, {"full-scan", 10, x.scan}} {
 			b.Run(size.name+"/"+how.name, func(b *testing.B) {
 				b.ReportAllocs()
 				b.RunParallel(func(pb *testing.PB) {
-					skip, dst := NewSet(size.items), make([]Scored, 0, how.k)
-					filter := &Filter{skip: skip}
+					skip, dst := newSet(size.items), make([]Scored, 0, how.k)
+					filter := &filter{skip: skip}
 					for i := 0; pb.Next(); i++ {
 						skip.Clear()
 						for j := range 20 {
@@ -236,7 +236,7 @@ func BenchmarkTop(b *testing.B) {
 }
 
 // scan looks at every item, with the same product and heap.
-func (x *Index) scan(dst []Scored, query []float32, k int, skip *Filter) []Scored {
+func (x *index) scan(dst []Scored, query []float32, k int, skip *filter) []Scored {
 	best := dst[:0]
 	threshold := float32(math.Inf(-1))
 	for p := range x.norms {
@@ -250,6 +250,6 @@ func (x *Index) scan(dst []Scored, query []float32, k int, skip *Filter) []Score
 	return best
 }
 
-func indexOf(factors []float32, rank int) *Index {
-	return NewIndex(len(factors)/rank, rank, func(item int32) []float32 { return factors[int(item)*rank : int(item+1)*rank] })
+func indexOf(factors []float32, rank int) *index {
+	return newIndex(len(factors)/rank, rank, func(item int32) []float32 { return factors[int(item)*rank : int(item+1)*rank] })
 }

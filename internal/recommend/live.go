@@ -95,7 +95,7 @@ func (r *Recommender) weighVisitorWith(s *scratch, visitor int32, live []LiveCli
 	}
 	for i, item := range m.items {
 		if item >= 0 {
-			s.pairs = append(s.pairs, Pair{item, m.strengths[i]})
+			s.pairs = append(s.pairs, pair{item, m.strengths[i]})
 		}
 	}
 	s.mixture.weighVisits(m.items, m.strengths, m.ages, m.habits, blend)

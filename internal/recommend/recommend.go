@@ -34,8 +34,8 @@ type Recommender struct {
 	recent         model.Neighbours
 	blends         model.Blends
 	weights        map[string]float64
-	index          *Index
-	folder         *Folder
+	index          *index
+	folder         *folder
 	popular        map[string]ranking
 	offered        map[string]ranking // popular, with boosts
 	trending       *wanted            // nil if the version has none
@@ -81,13 +81,13 @@ type Click struct {
 
 // scratch is what a request needs while it is worked on.
 type scratch struct {
-	filter    Filter
-	skip      *Set    // the filter's
-	only      *Set    // likewise
+	filter    filter
+	skip      *set    // the filter's
+	only      *set    // likewise
 	list      []int32 // items that a request names
 	kept      []int32 // those of few that may be shown
 	query     []float32
-	pairs     []Pair
+	pairs     []pair
 	best      []Scored
 	clicks    []int32  // a negative number -1-i stands for strangers[i]
 	strangers []string // items of the session that the version does not know
@@ -98,10 +98,10 @@ type scratch struct {
 func New(v *model.Version) *Recommender {
 	p, categories := v.Manifest.Parameters, v.Categories // copied, for a pointer into the version would keep all of it
 	r := &Recommender{visitors: v.Visitors, items: v.Items, visitorFactors: v.Factors.Visitors, seen: v.Seen, near: v.Near, recent: v.Recent, weights: p.EventWeights,
-		index: NewIndex(v.Items.Len(), v.Factors.Rank, v.Factors.Items.Of), popular: map[string]ranking{}, categories: &categories, rules: &rules{}}
+		index: newIndex(v.Items.Len(), v.Factors.Rank, v.Factors.Items.Of), popular: map[string]ranking{}, categories: &categories, rules: &rules{}}
 	r.blends = model.Blends{Session: p.Blends.Session.Or(model.ByFactors), VisitorNew: p.Blends.VisitorNew.Or(model.ByFactors),
 		VisitorAll: p.Blends.VisitorAll.Or(model.ByFactors)}
-	r.folder = NewFolder(r.index, p.Alpha, p.RegParam)
+	r.folder = newFolder(r.index, p.Alpha, p.RegParam)
 	for event, list := range v.Popular {
 		r.popular[event] = newRanking(list, v.Items.Len())
 	}
@@ -121,7 +121,7 @@ func New(v *model.Version) *Recommender {
 		r.popularity[item] = r.popular[model.PopularAll].scored(int32(item)).Score
 	}
 	r.scratches = &sync.Pool{New: func() any {
-		return &scratch{skip: NewSet(r.items.Len()), only: NewSet(r.items.Len()), query: make([]float32, r.index.rank), mixture: newMixture(r.items.Len())}
+		return &scratch{skip: newSet(r.items.Len()), only: newSet(r.items.Len()), query: make([]float32, r.index.rank), mixture: newMixture(r.items.Len())}
 	}}
 	return r
 }
@@ -162,7 +162,7 @@ func (r *Recommender) weighVisitor(s *scratch, visitor int32, live []LiveClick, 
 	}
 	items, strengths := r.seen.Of(visitor)
 	for i, item := range items {
-		s.pairs = append(s.pairs, Pair{item, strengths[i]})
+		s.pairs = append(s.pairs, pair{item, strengths[i]})
 	}
 	s.mixture.weighVisits(items, strengths, r.seen.Ages(visitor), r.seen.Habits(visitor), blend)
 	var query []float32
@@ -213,10 +213,10 @@ func (r *Recommender) weighSession(s *scratch, clicks []Click, blend model.Blend
 		}
 		weight := r.weight(click.Event)
 		// Clicks on one item add up, as they do in training.
-		if i := slices.IndexFunc(s.pairs, func(p Pair) bool { return p.Item == item }); i >= 0 {
+		if i := slices.IndexFunc(s.pairs, func(p pair) bool { return p.Item == item }); i >= 0 {
 			s.pairs[i].Strength += weight
 		} else {
-			s.pairs = append(s.pairs, Pair{item, weight})
+			s.pairs = append(s.pairs, pair{item, weight})
 		}
 	}
 	var query []float32

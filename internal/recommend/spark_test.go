@@ -22,10 +22,10 @@ func TestFoldGivesSparksOwnFactors(t *testing.T) {
 		if learned == nil {
 			continue
 		}
-		var pairs []Pair
+		var pairs []pair
 		items, strengths := v.Seen.Of(visitor)
 		for i := range items {
-			pairs = append(pairs, Pair{items[i], strengths[i]})
+			pairs = append(pairs, pair{items[i], strengths[i]})
 		}
 		if !r.folder.Fold(folded, pairs) {
 			t.Fatalf("visitor %d cannot be folded in", visitor)

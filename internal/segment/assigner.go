@@ -33,10 +33,10 @@ func Load(dir string, about *model.Segments) (*Assigner, error) {
 		a.places = append(a.places, place)
 	}
 	var err error
-	if a.scaler, err = predict.LoadScaler(filepath.Join(dir, ScalerDir)); err != nil {
+	if a.scaler, err = predict.LoadScaler(filepath.Join(dir, scalerDir)); err != nil {
 		return nil, fmt.Errorf("%w: its segments: %w", model.ErrBadVersion, err)
 	}
-	if a.clusters, err = predict.LoadKMeans(filepath.Join(dir, KMeansDir)); err != nil {
+	if a.clusters, err = predict.LoadKMeans(filepath.Join(dir, kMeansDir)); err != nil {
 		return nil, fmt.Errorf("%w: its segments: %w", model.ErrBadVersion, err)
 	}
 	n := len(about.Features)

@@ -29,7 +29,7 @@ func (j *Job) choose(ctx context.Context, scaled sql.DataFrame, m *model.Segment
 	if err != nil {
 		return 0, err
 	}
-	n, wanted := different(rows), max(j.K, LeastK)
+	n, wanted := different(rows), max(j.K, leastK)
 	if n <= wanted {
 		m.None = fmt.Sprintf("the visitors did only %d different things, too few for %d segments", n, wanted)
 		return 0, nil
@@ -38,7 +38,7 @@ func (j *Job) choose(ctx context.Context, scaled sql.DataFrame, m *model.Segment
 		return j.K, nil
 	}
 	best := -2.0
-	for try := LeastK; try <= MostK && try < n; try++ {
+	for try := leastK; try <= mostK && try < n; try++ {
 		value := silhouette(rows, cluster(rows, try, j.Seed), try)
 		m.Silhouettes = append(m.Silhouettes, model.Silhouette{K: try, Value: value})
 		if value > best {

@@ -18,7 +18,7 @@ func around(k, n int, spread float64) (rows [][]float64) {
 
 func TestClusterFindsWhatIsApart(t *testing.T) {
 	t.Parallel()
-	for k := 2; k <= MostK; k++ {
+	for k := 2; k <= mostK; k++ {
 		groups := cluster(around(k, 50, 0.5), k, 1)
 		for i, g := range groups {
 			if g != groups[i%k] {

@@ -25,16 +25,16 @@ import (
 
 // The models' folders in a version.
 const (
-	ScalerDir = "segments/scaler"
-	KMeansDir = "segments/kmeans"
+	scalerDir = "segments/scaler"
+	kMeansDir = "segments/kmeans"
 )
 
 // names are the features that visitors are compared by, of those of features.Visitors.
 var names = []string{"views", "addtocarts", "transactions", "items", "sessions", "recency_days", "tenure_days", "events_per_session", "view_to_cart", "cart_to_buy"}
 
 const (
-	// LeastK and MostK bound the numbers of segments that are tried.
-	LeastK, MostK = 3, 10
+	// leastK and mostK bound the numbers of segments that are tried.
+	leastK, mostK = 3, 10
 	// least is how many visitors there must be.
 	least = 30
 	// fitted bounds the visitors by whom the segments are made: more would not move a centre.
@@ -89,10 +89,10 @@ func (j *Job) Find(ctx context.Context, visitors sql.DataFrame) (*model.Segments
 		return nil, err
 	}
 	defer func() { _ = clusters.Delete(context.WithoutCancel(ctx)) }()
-	if err := scaling.Write(ctx, path.Join(j.SparkDir, ScalerDir)); err != nil {
+	if err := scaling.Write(ctx, path.Join(j.SparkDir, scalerDir)); err != nil {
 		return nil, err
 	}
-	if err := clusters.Write(ctx, path.Join(j.SparkDir, KMeansDir)); err != nil {
+	if err := clusters.Write(ctx, path.Join(j.SparkDir, kMeansDir)); err != nil {
 		return nil, err
 	}
 	m.Features = names
@@ -144,11 +144,11 @@ func (j *Job) share(ctx context.Context, visitors sql.DataFrame, n int64) (sql.D
 
 // centres reads what Spark wrote and puts the centres into the features' own units.
 func (j *Job) centres(m *model.Segments) error {
-	scaler, err := predict.LoadScaler(filepath.Join(j.Dir, ScalerDir))
+	scaler, err := predict.LoadScaler(filepath.Join(j.Dir, scalerDir))
 	if err != nil {
 		return err
 	}
-	clusters, err := predict.LoadKMeans(filepath.Join(j.Dir, KMeansDir))
+	clusters, err := predict.LoadKMeans(filepath.Join(j.Dir, kMeansDir))
 	if err != nil {
 		return err
 	}

@@ -20,14 +20,14 @@ func Main(run func(ctx context.Context, args []string, getenv func(string) strin
 	os.Exit(run(ctx, os.Args[1:], os.Getenv, os.Stdout, os.Stderr))
 }
 
-// Grace is how long a program may take to finish what it has begun.
-const Grace = 10 * time.Second
+// grace is how long a program may take to finish what it has begun.
+const grace = 10 * time.Second
 
 // ErrForced is the cause of the second step.
 var ErrForced = errors.New("stopped before everything was finished")
 
 // Notify returns the two steps as contexts: stop is done with the first SIGINT or SIGTERM, or with parent; now is done with the
-// second signal, or when Grace has passed since stop was done. The caller must call release.
+// second signal, or 10 s (grace) after stop was. The caller must call release.
 func Notify(parent context.Context) (stop, now context.Context, release func()) {
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
@@ -42,7 +42,7 @@ func Notify(parent context.Context) (stop, now context.Context, release func()) 
 			return
 		}
 		cancelStop()
-		t := time.NewTimer(Grace)
+		t := time.NewTimer(grace)
 		defer t.Stop()
 		select {
 		case <-signals:

@@ -8,15 +8,15 @@ import (
 	"strconv"
 )
 
-// Header is the first line of events.csv.
-const Header = "timestamp,visitorid,event,itemid,transactionid\n"
+// header is the first line of events.csv.
+const header = "timestamp,visitorid,event,itemid,transactionid\n"
 
-// Disorder is the most by which a row can come after a later one, in milliseconds.
-const Disorder = 30 * 60_000
+// disorder is the most by which a row can come after a later one, in milliseconds.
+const disorder = 30 * 60_000
 
 // writerLag is how long each of the shop's servers collects rows before it writes them to the common log, in milliseconds. One
 // visitor stays with one server, so that their own rows stay in order.
-var writerLag = [4]int64{20_000, 2 * 60_000, 10 * 60_000, Disorder}
+var writerLag = [4]int64{20_000, 2 * 60_000, 10 * 60_000, disorder}
 
 // row is one line of events.csv.
 type row struct {
@@ -43,7 +43,7 @@ type server struct {
 
 func newJournal(ctx context.Context, w io.Writer, progress func(rows int)) *journal {
 	j := &journal{ctx: ctx, out: bufio.NewWriterSize(w, 1<<18), progress: progress}
-	_, j.err = j.out.WriteString(Header)
+	_, j.err = j.out.WriteString(header)
 	return j
 }
 
@@ -98,7 +98,7 @@ func (j *journal) writeDue(now int64) {
 }
 
 func (j *journal) close() error {
-	j.writeDue(Last + 2*Disorder)
+	j.writeDue(Last + 2*disorder)
 	if j.err == nil {
 		j.err = j.out.Flush()
 	}

@@ -85,8 +85,8 @@ func TestOrderOfTime(t *testing.T) {
 			late++
 		}
 		latest = max(latest, e.Timestamp)
-		if latest-e.Timestamp > Disorder {
-			t.Fatalf("row %d comes %d ms after a later one, more than %d", i+1, latest-e.Timestamp, int64(Disorder))
+		if latest-e.Timestamp > disorder {
+			t.Fatalf("row %d comes %d ms after a later one, more than %d", i+1, latest-e.Timestamp, int64(disorder))
 		}
 		if e.Timestamp < of[e.VisitorID] {
 			t.Fatalf("row %d: visitor %s goes back in time", i+1, e.VisitorID)

@@ -111,7 +111,7 @@ func (b *bench) measure(args []string) (*model.Manifest, *job) {
 	must(os.MkdirAll(b.models(), 0o755))
 	staging, err := model.Stage(b.models(), time.Now(), false)
 	must(err)
-	j := &job{Config: c, log: slog.New(slog.DiscardHandler), session: session, steps: NewSteps(io.Discard), staging: staging}
+	j := &job{Config: c, log: slog.New(slog.DiscardHandler), session: session, steps: newSteps(io.Discard), staging: staging}
 	must(j.fitToCluster(ctx))
 	events, err := j.readEvents(ctx)
 	must(err)

@@ -57,7 +57,7 @@ func OpenBench(ctx context.Context, c Config, dir string, log *slog.Logger) (*Be
 	if err != nil {
 		return nil, err
 	}
-	b := &Bench{session: session, job: &job{Config: c, log: log, session: session, steps: NewSteps(io.Discard), staging: &model.Staging{Dir: dir}}}
+	b := &Bench{session: session, job: &job{Config: c, log: log, session: session, steps: newSteps(io.Discard), staging: &model.Staging{Dir: dir}}}
 	if err := b.open(ctx); err != nil {
 		_ = session.Close() // the first error says more
 		return nil, err

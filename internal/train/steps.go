@@ -24,8 +24,8 @@ type Steps struct {
 	terminal bool
 }
 
-// NewSteps writes to out.
-func NewSteps(out io.Writer) *Steps {
+// newSteps writes to out.
+func newSteps(out io.Writer) *Steps {
 	f, ok := out.(*os.File)
 	return &Steps{out: out, terminal: ok && term.IsTerminal(int(f.Fd()))}
 }

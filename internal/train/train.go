@@ -50,7 +50,7 @@ func Main(ctx context.Context, args []string, getenv func(string) string, stdout
 		return config.Tell("train", err, stderr)
 	}
 	train := func(ctx context.Context, c Config) error {
-		manifest, err := Run(ctx, c, log, NewSteps(stderr))
+		manifest, err := run(ctx, c, log, newSteps(stderr))
 		if err != nil {
 			return err
 		}
@@ -90,8 +90,8 @@ type job struct {
 	placed  sql.DataFrame // the category of each item of the catalogue, which features.ItemCategories gives; nil if there is none
 }
 
-// Run trains one version and makes it the champion if its decision says so. On an error LATEST is as it was.
-func Run(ctx context.Context, c Config, log *slog.Logger, steps *Steps) (*model.Manifest, error) {
+// run trains one version and makes it the champion if its decision says so. On an error LATEST is as it was.
+func run(ctx context.Context, c Config, log *slog.Logger, steps *Steps) (*model.Manifest, error) {
 	if err := c.resolve(); err != nil {
 		return nil, err
 	}

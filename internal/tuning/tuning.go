@@ -38,7 +38,7 @@ func Main(ctx context.Context, args []string, getenv func(string) string, stdout
 	if err = errors.Join(err, logErr); err != nil {
 		return config.Tell("tune", err, stderr)
 	}
-	err = Run(ctx, c, log, stdout)
+	err = run(ctx, c, log, stdout)
 	if err != nil {
 		log.Error("the search ended before its end; the same command goes on with it", "error", err)
 	}
@@ -50,8 +50,8 @@ type bench interface {
 	Measure(context.Context, train.Config) (train.Quality, error)
 }
 
-// Run searches, and tells on out what came of each trial and what was best.
-func Run(ctx context.Context, c Config, log *slog.Logger, out io.Writer) error {
+// run searches, and tells on out what came of each trial and what was best.
+func run(ctx context.Context, c Config, log *slog.Logger, out io.Writer) error {
 	dir, err := filepath.Abs(filepath.Join(c.DataDir, "tuning", c.Name))
 	if err != nil {
 		return fmt.Errorf("resolving --data-dir: %w", err)

@@ -33,10 +33,10 @@ import (
 )
 
 const (
-	// SumsName is the file that lists the backup's files with their checksums.
-	SumsName = "SHA256SUMS"
-	// Prefix begins a backup's name; the time in UTC follows.
-	Prefix = "cartwheel-"
+	// sumsName is the file that lists the backup's files with their checksums.
+	sumsName = "SHA256SUMS"
+	// prefix begins a backup's name; the time in UTC follows.
+	prefix = "cartwheel-"
 
 	modelsDir    = "models"
 	previousName = ".previous" // package model's
@@ -59,7 +59,7 @@ type Summary struct {
 type sums map[string]string
 
 func (s sums) write(dir string) error {
-	return durable.WriteFile(filepath.Join(dir, SumsName), func(w io.Writer) error {
+	return durable.WriteFile(filepath.Join(dir, sumsName), func(w io.Writer) error {
 		out := bufio.NewWriter(w)
 		for _, name := range slices.Sorted(maps.Keys(s)) {
 			fmt.Fprintf(out, "%s  %s\n", s[name], name)
@@ -70,9 +70,9 @@ func (s sums) write(dir string) error {
 
 // readSums reads the list, and refuses what does not belong into a backup: it will be written below the data folder.
 func readSums(dir string) (sums, error) {
-	data, err := os.ReadFile(filepath.Join(dir, SumsName))
+	data, err := os.ReadFile(filepath.Join(dir, sumsName))
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("%w: %s holds no %s: it is no backup, or one that was never finished", ErrBad, dir, SumsName)
+		return nil, fmt.Errorf("%w: %s holds no %s: it is no backup, or one that was never finished", ErrBad, dir, sumsName)
 	} else if err != nil {
 		return nil, fmt.Errorf("opening the backup: %w", err)
 	}
@@ -83,12 +83,12 @@ func readSums(dir string) (sums, error) {
 		sum, name, ok := strings.Cut(strings.TrimSuffix(string(line), "\n"), "  ")
 		_, notHex := hex.DecodeString(sum)
 		if !ok || notHex != nil || len(sum) != 2*sha256.Size || !belongs(name) || s[name] != "" || !bytes.HasSuffix(line, []byte("\n")) {
-			return nil, fmt.Errorf("%w: line %d of %s/%s is not a checksum and one of a backup's files", ErrBad, number, dir, SumsName)
+			return nil, fmt.Errorf("%w: line %d of %s/%s is not a checksum and one of a backup's files", ErrBad, number, dir, sumsName)
 		}
 		s[name] = sum
 	}
 	if len(s) == 0 {
-		return nil, fmt.Errorf("%w: %s/%s is empty", ErrBad, dir, SumsName)
+		return nil, fmt.Errorf("%w: %s/%s is empty", ErrBad, dir, sumsName)
 	}
 	return s, nil
 }

@@ -197,26 +197,26 @@ func TestDamagedBackupsAreRefused(t *testing.T) {
 			return os.Remove(filepath.Join(dir, batch.FolderName, batch.Name{Partition: 1, First: 0, Last: 1}.String()))
 		}, "no such file"},
 		{"a list cut off", func(dir string) error {
-			data, err := os.ReadFile(filepath.Join(dir, SumsName))
+			data, err := os.ReadFile(filepath.Join(dir, sumsName))
 			if err != nil {
 				return err
 			}
-			return os.WriteFile(filepath.Join(dir, SumsName), data[:strings.LastIndexByte(string(data[:len(data)-1]), '\n')+1], 0o644)
+			return os.WriteFile(filepath.Join(dir, sumsName), data[:strings.LastIndexByte(string(data[:len(data)-1]), '\n')+1], 0o644)
 		}, "does not name"},
 		{"a line cut off", func(dir string) error {
-			info, err := os.Stat(filepath.Join(dir, SumsName))
+			info, err := os.Stat(filepath.Join(dir, sumsName))
 			if err != nil {
 				return err
 			}
-			return os.Truncate(filepath.Join(dir, SumsName), info.Size()-5)
+			return os.Truncate(filepath.Join(dir, sumsName), info.Size()-5)
 		}, "is not a checksum"},
-		{"no list", func(dir string) error { return os.Remove(filepath.Join(dir, SumsName)) }, "never finished"},
-		{"an empty list", func(dir string) error { return os.Truncate(filepath.Join(dir, SumsName), 0) }, "is empty"},
+		{"no list", func(dir string) error { return os.Remove(filepath.Join(dir, sumsName)) }, "never finished"},
+		{"an empty list", func(dir string) error { return os.Truncate(filepath.Join(dir, sumsName), 0) }, "is empty"},
 		{"a stranger", func(dir string) error {
 			return os.WriteFile(filepath.Join(dir, "models", "notes.txt"), []byte("x"), 0o644)
 		}, "does not name"},
 		{"a way out", func(dir string) error {
-			f, err := os.OpenFile(filepath.Join(dir, SumsName), os.O_APPEND|os.O_WRONLY, 0)
+			f, err := os.OpenFile(filepath.Join(dir, sumsName), os.O_APPEND|os.O_WRONLY, 0)
 			if err != nil {
 				return err
 			}
@@ -316,7 +316,7 @@ func TestSaveRefuses(t *testing.T) {
 
 func TestWhatWasKilledIsCleared(t *testing.T) {
 	s := setup(t)
-	half := filepath.Join(s.to, durable.TempPrefix+Prefix+"20250101T000000Z")
+	half := filepath.Join(s.to, durable.TempPrefix+prefix+"20250101T000000Z")
 	if err := os.MkdirAll(half, 0o755); err != nil {
 		t.Fatal(err)
 	}

@@ -51,7 +51,7 @@ func Verify(ctx context.Context, dir string) (Summary, error) {
 }
 
 func wrongSum(name, got, want string) error {
-	return fmt.Errorf("%w: %s was changed: its SHA-256 is %s, %s says %s (take another backup)", ErrBad, name, got, SumsName, want)
+	return fmt.Errorf("%w: %s was changed: its SHA-256 is %s, %s says %s (take another backup)", ErrBad, name, got, sumsName, want)
 }
 
 // sound checks what checksums cannot: that the batch files have no gaps, that the erased visitors are known, and that the champion
@@ -80,11 +80,11 @@ func nothingElse(dir string, list sums) error {
 			return fmt.Errorf("%w: %w", ErrBad, err)
 		}
 		name, err := filepath.Rel(dir, path)
-		if err != nil || d.IsDir() || name == SumsName {
+		if err != nil || d.IsDir() || name == sumsName {
 			return err
 		}
 		if !d.Type().IsRegular() || list[filepath.ToSlash(name)] == "" {
-			return fmt.Errorf("%w: %s holds %s, which %s does not name", ErrBad, dir, name, SumsName)
+			return fmt.Errorf("%w: %s holds %s, which %s does not name", ErrBad, dir, name, sumsName)
 		}
 		return nil
 	})

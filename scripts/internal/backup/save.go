@@ -38,7 +38,7 @@ func Save(ctx context.Context, dataDir, to string, now time.Time) (dir string, s
 	if err := outside(dataDir, to); err != nil {
 		return "", s, err
 	}
-	name := Prefix + now.UTC().Format("20060102T150405Z")
+	name := prefix + now.UTC().Format("20060102T150405Z")
 	dir = filepath.Join(to, name)
 	if _, err := os.Lstat(dir); err == nil {
 		return "", s, fmt.Errorf("%s exists already; try again in a second", dir)
@@ -91,7 +91,7 @@ func alone(to string) (unlock func(), err error) {
 		_ = f.Close()
 		return nil, fmt.Errorf("another backup into %s is under way: %w", to, err)
 	}
-	return func() { _ = f.Close() }, removeUnfinished(to, Prefix)
+	return func() { _ = f.Close() }, removeUnfinished(to, prefix)
 }
 
 // removeUnfinished removes the folders that were never finished.

@@ -46,12 +46,12 @@ func (p *Page) Table(rows []Row) {
 		for _, v := range r.Values {
 			all = append(all, fmt.Sprintf(r.Format, v))
 		}
-		fmt.Fprintf(p, "| %s | **"+r.Format+"** | "+r.Format+" to "+r.Format+" | %s |\n", r.Name, Median(r.Values), slices.Min(r.Values), slices.Max(r.Values), strings.Join(all, ", "))
+		fmt.Fprintf(p, "| %s | **"+r.Format+"** | "+r.Format+" to "+r.Format+" | %s |\n", r.Name, median(r.Values), slices.Min(r.Values), slices.Max(r.Values), strings.Join(all, ", "))
 	}
 }
 
-// Median of at least one value.
-func Median(values []float64) float64 {
+// median of at least one value.
+func median(values []float64) float64 {
 	sorted := slices.Sorted(slices.Values(values))
 	return (sorted[len(sorted)/2] + sorted[(len(sorted)-1)/2]) / 2
 }
