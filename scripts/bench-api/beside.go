@@ -65,8 +65,8 @@ func (b *bench) besideGorse() (*page.Page, error) {
 	if err != nil {
 		return nil, err
 	}
-	p.Section("Requests", fmt.Sprintf(`Gorse %s (gorse-in-one; SQLite holds its data and its cache) and Cartwheel's API on the same %d events of %d visitors of a generated shop, which has %d (200,000 unless told otherwise, as `+"`make demo`"+` has:
-what Gorse prepares for each visitor then takes minutes, not hours). Gorse got them through its API and had all its recommendations in its cache before anything was asked, which is its best case; Cartwheel's version was trained on them by Spark. 10 items are asked for; both get the same
+	p.Section("Requests", fmt.Sprintf(`Gorse %s (gorse-in-one; SQLite holds its data and its cache) and Cartwheel's API on the same %d events of %d visitors: a generated shop of %d events, less what the hit rates below ask for. (`+"`make demo`"+` has 200,000, too;
+with more, what Gorse prepares for each visitor takes hours, not minutes.) Gorse got them through its API and had all its recommendations in its cache before anything was asked, which is its best case; Cartwheel's version was trained on them by Spark. 10 items are asked for; both get the same
 %d visitors (drawn evenly), items (as often as they are touched) and sessions (the last 1 to 5 items of a visitor). 8 connections, each of which waits for its answer, %s for each figure; in every round both are
 measured one right after the other, and who is first alternates. Neither limits rates. Gorse writes a line of log for each request, to /dev/null; Cartwheel writes none.`, version, len(events), len(histories(events)), b.events, asking, b.span))
 	p.Table(rows)
