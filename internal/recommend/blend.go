@@ -50,6 +50,13 @@ const (
 	saidOwn           // its weight, if it is one of the history's
 )
 
+// trait is what a score needs of an item whoever asks, side by side for the same reason.
+type trait struct {
+	popularity float64 // its score in the list of popular items, all kinds of event counted
+	length     float32 // the norm of its factors, rounded up; 0 if it has none
+	place      int32   // in that list
+}
+
 // look is what is found of an item without its factors.
 type look struct {
 	besides float64 // its score without them
@@ -198,7 +205,7 @@ func (m *mixture) silent() bool {
 // factors (Cauchy and Schwarz). It errs upwards by more than rounding.
 func (r *Recommender) atMost(m *mixture, item int32, besides float64) float64 {
 	if m.most > 0 {
-		besides += min(m.most, m.blend.Factors*m.length*r.index.length(item))
+		besides += min(m.most, m.blend.Factors*m.length*float64(r.traits[item].length))
 	}
 	return r.rules.boosted(item, besides) * (1 + 1e-9)
 }
@@ -222,7 +229,7 @@ func (r *Recommender) besidesFactors(m *mixture, item int32) float64 {
 	said := m.of(item)
 	score := m.blend.Neighbours*float64(said[saidNear]) + m.blend.Recent*float64(said[saidRecent]) + m.blend.Own*float64(said[saidOwn])
 	if m.blend.Popular > 0 {
-		score += m.blend.Popular * r.popularity[item]
+		score += m.blend.Popular * r.traits[item].popularity
 	}
 	return score
 }
@@ -339,7 +346,7 @@ func (r *Recommender) weigh(s *scratch, need int, item int32, besides float64) {
 
 func (r *Recommender) enter(s *scratch, need int, item int32, besides float64) {
 	if !s.filter.out(item) {
-		s.best = push(s.best, Scored{r.popularPlace[item], r.whole(&s.mixture, item, besides)}, need)
+		s.best = push(s.best, Scored{r.traits[item].place, r.whole(&s.mixture, item, besides)}, need)
 	}
 }
 

@@ -9,10 +9,10 @@ import "math"
 // A block of rows shares a scale: a factor y is about scale·(code-zero), with a code between 1 and 127. The sums of pairs of products
 // with a query's codes, which lie between -127 and 127, then fit into 16 bits, which is what the processor adds them up in.
 type coarse struct {
-	groups int       // of four factors, which is a row's length
-	codes  []uint8   // by block, group, row and place in the group
-	scales []float64 // by block
-	lost   []float64 // by block: at most this long is what the codes leave of a row
+	groups   int       // of four factors, which is a row's length
+	codes    []uint8   // by block, group, row and place in the group
+	perScale []float64 // by block: 1/scale
+	lost     []float64 // by block: at most this long is what the codes leave of a row
 }
 
 const (
@@ -27,7 +27,7 @@ const (
 func newCoarse(factors []float32, rank int) coarse {
 	rows := len(factors) / rank
 	blocks := (rows + blockRows - 1) / blockRows
-	c := coarse{groups: (rank + groupBytes - 1) / groupBytes, scales: make([]float64, blocks), lost: make([]float64, blocks)}
+	c := coarse{groups: (rank + groupBytes - 1) / groupBytes, perScale: make([]float64, blocks), lost: make([]float64, blocks)}
 	c.codes = make([]uint8, blocks*c.blockBytes())
 	for b := range blocks {
 		first := b * blockRows
@@ -44,7 +44,7 @@ func newCoarse(factors []float32, rank int) coarse {
 			}
 			c.lost[b] = max(c.lost[b], math.Sqrt(lost))
 		}
-		c.scales[b] = scale
+		c.perScale[b] = 1 / scale
 	}
 	return c
 }
@@ -62,26 +62,27 @@ func largest(values []float32) (most float64) {
 
 // coarseQuery is a query in the same manner.
 type coarseQuery struct {
-	codes  []int8  // a whole number of groups
-	scale  float64 // a factor is about scale·code
-	base   float64 // the product with codes that all are zero
-	lost   float64 // the length of what the codes leave of the query
-	length float64 // of the query
+	codes    []int8  // a whole number of groups
+	perScale float64 // a factor is about code/perScale
+	base     float64 // the product with codes that all are zero
+	lost     float64 // the length of what the codes leave of the query
+	length   float64 // of the query
 }
 
 // set makes it of a query.
 func (q *coarseQuery) set(query []float32) {
-	q.length, q.scale, q.base = norm(query), largest(query)/mostQuery, 0
+	scale := largest(query) / mostQuery
+	q.length, q.perScale, q.base = norm(query), 1/scale, 0
 	clear(q.codes)
-	if q.scale == 0 {
+	if scale == 0 {
 		return // and no block has a limit
 	}
 	var lost float64
 	for j, x := range query {
-		code := math.Round(float64(x) / q.scale)
+		code := math.Round(float64(x) / scale)
 		q.codes[j] = int8(code)
 		q.base += zero * code
-		rest := float64(x) - code*q.scale
+		rest := float64(x) - code*scale
 		lost += rest * rest
 	}
 	q.lost = math.Sqrt(lost)
@@ -92,17 +93,16 @@ func (q *coarseQuery) set(query []float32) {
 //
 // With ŷ and q̂ for what the codes stand for, ⟨q,y⟩ = ⟨q̂,ŷ⟩ + ⟨q̂,y-ŷ⟩ + ⟨q-q̂,y⟩, and the last two are bounded by Cauchy and Schwarz.
 func (c *coarse) reach(b int, q *coarseQuery, longest, least float64) uint32 {
-	unit := q.scale * c.scales[b]
 	const rounding = 1e-9 // more than all that float64 rounds here and in the product itself, of any rank that there is
 	off := (q.length+q.lost)*c.lost[b] + q.lost*longest + rounding*q.length*longest
-	limit := math.Floor((least-off)/unit + q.base) // the sum of the codes' products is a whole number
+	limit := (least-off)*q.perScale*c.perScale[b] + q.base
 	switch {
 	case limit > math.MaxInt32:
 		return 0
-	case !(limit > math.MinInt32): // among them NaN, where there is no unit
+	case !(limit > math.MinInt32): // among them NaN, where a scale is 0
 		return math.MaxUint32
 	}
-	return reach(c.block(b), q.codes, int32(limit))
+	return reach(c.block(b), q.codes, int32(limit)) // towards 0, which no whole number between has, the sum of the codes' products among them
 }
 
 // reachPortable reports of each row of a block whether the sum of the products of its codes with the query's is at least limit.

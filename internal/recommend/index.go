@@ -32,17 +32,16 @@ type index struct {
 	rank     int
 	factors  []float32 // row p belongs to item order[p]
 	coarse   coarse
-	norms    []float32 // of the rows, descending, rounded up
+	norms    []float64 // of the rows, descending
 	order    []int32
 	position []int32   // by item: its row, or -1 if it has no factors
-	lengths  []float32 // by item: its norm rounded up, 0 if it has no factors
 	queries  sync.Pool // of coarseQuery
 }
 
 // newIndex copies the factors that of gives for each item. Items of which it gives none, or zeros, are not in the index.
 func newIndex(items, rank int, of func(item int32) []float32) *index {
 	exact := make([]float64, items)
-	x := &index{rank: rank, position: make([]int32, items), lengths: make([]float32, items)}
+	x := &index{rank: rank, position: make([]int32, items)}
 	for i := range items {
 		exact[i] = norm(of(int32(i)))
 		x.position[i] = -1
@@ -55,11 +54,10 @@ func newIndex(items, rank int, of func(item int32) []float32) *index {
 	})
 	x.order = slices.Clip(x.order)
 	x.factors = make([]float32, 0, len(x.order)*rank)
-	x.norms = make([]float32, len(x.order))
+	x.norms = make([]float64, len(x.order))
 	for p, item := range x.order {
 		x.position[item] = int32(p)
-		x.norms[p] = roundUp(exact[item])
-		x.lengths[item] = x.norms[p]
+		x.norms[p] = exact[item]
 		x.factors = append(x.factors, of(item)...)
 	}
 	x.coarse = newCoarse(x.factors, rank)
@@ -75,8 +73,13 @@ func (x *index) Vector(item int32) []float32 {
 	return x.row(int(x.position[item]))
 }
 
-// length returns the norm of an item's factors, rounded up.
-func (x *index) length(item int32) float64 { return float64(x.lengths[item]) }
+// length returns the norm of an item's factors, 0 if it has none.
+func (x *index) length(item int32) float64 {
+	if x.position[item] < 0 {
+		return 0
+	}
+	return x.norms[x.position[item]]
+}
 
 func (x *index) row(p int) []float32 { return x.factors[p*x.rank : (p+1)*x.rank : (p+1)*x.rank] }
 
@@ -97,7 +100,7 @@ func (x *index) above(dst []Scored, query []float32, k int, skip *filter, floor 
 	q.set(query)
 	const slack = 1 - 1e-12 // for the rounding of norms
 	threshold, cut := floor, floor/q.length*slack
-	for start := 0; start < len(x.norms) && !(float64(x.norms[start]) < cut); start += blockRows {
+	for start := 0; start < len(x.norms) && !(x.norms[start] < cut); start += blockRows {
 		for hits := x.reach(start, q, threshold); hits != 0; {
 			p := start + bits.TrailingZeros32(hits)
 			hits &= hits - 1
@@ -130,8 +133,7 @@ func (x *index) TopCosine(dst []Scored, query []float32, k int, skip *filter) []
 	}
 	threshold := math.Inf(-1)
 	consider := func(p int) {
-		row := x.row(p)
-		candidate := Scored{x.order[p], skip.boosted(x.order[p], dot(query, row)/q.length/norm(row))}
+		candidate := Scored{x.order[p], skip.boosted(x.order[p], dot(query, x.row(p))/q.length/x.norms[p])}
 		if candidate.Score < threshold || skip.out(candidate.Item) {
 			return
 		}
@@ -151,8 +153,8 @@ func (x *index) TopCosine(dst []Scored, query []float32, k int, skip *filter) []
 		if threshold > 0 {
 			length = x.norms[min(start+blockRows, len(x.norms))-1]
 		}
-		const slack = 1 - 1e-6 // for the rounding of norms
-		least := threshold * q.length * float64(length)
+		const slack = 1 - 1e-12 // for the rounding of norms
+		least := threshold * q.length * length
 		for hits := x.reach(start, q, least-(1-slack)*math.Abs(least)); hits != 0; hits &= hits - 1 {
 			if p := start + bits.TrailingZeros32(hits); !skip.raises(x.order[p]) {
 				consider(p)
@@ -165,7 +167,7 @@ func (x *index) TopCosine(dst []Scored, query []float32, k int, skip *filter) []
 
 // reach returns which rows of the block that begins with row start may have a product of at least least.
 func (x *index) reach(start int, q *coarseQuery, least float64) uint32 {
-	hits := x.coarse.reach(start/blockRows, q, float64(x.norms[start]), least)
+	hits := x.coarse.reach(start/blockRows, q, x.norms[start], least)
 	if there := len(x.norms) - start; there < blockRows {
 		hits &= 1<<there - 1
 	}
@@ -206,29 +208,25 @@ func push(heap []Scored, s Scored, k int) []Scored {
 	}
 }
 
-// dot sums in four parts, which a processor adds at once, and always in the same order.
-func dot(a, b []float32) float64 {
+// dotPortable sums in eight parts, which a processor adds at once, and always in the same order.
+func dotPortable(a, b []float32) float64 {
 	b = b[:len(a)]
-	var s0, s1, s2, s3 float64
-	for len(a) >= 4 && len(b) >= 4 {
+	var s0, s1, s2, s3, s4, s5, s6, s7 float64
+	for len(a) >= 8 && len(b) >= 8 {
 		s0 += float64(a[0]) * float64(b[0])
 		s1 += float64(a[1]) * float64(b[1])
 		s2 += float64(a[2]) * float64(b[2])
 		s3 += float64(a[3]) * float64(b[3])
-		a, b = a[4:], b[4:]
+		s4 += float64(a[4]) * float64(b[4])
+		s5 += float64(a[5]) * float64(b[5])
+		s6 += float64(a[6]) * float64(b[6])
+		s7 += float64(a[7]) * float64(b[7])
+		a, b = a[8:], b[8:]
 	}
 	for i, x := range a {
 		s0 += float64(x) * float64(b[i])
 	}
-	return s0 + s1 + (s2 + s3)
+	return (s0 + s4 + (s1 + s5)) + (s2 + s6 + (s3 + s7))
 }
 
 func norm(a []float32) float64 { return math.Sqrt(dot(a, a)) }
-
-func roundUp(x float64) float32 {
-	y := float32(x)
-	if float64(y) < x {
-		y = math.Nextafter32(y, float32(math.Inf(1)))
-	}
-	return y
-}

@@ -39,8 +39,7 @@ type Recommender struct {
 	popular        map[string]ranking
 	offered        map[string]ranking // popular, with boosts
 	trending       *wanted            // nil if the version has none
-	popularity     []float64          // by item: the score in popular, all kinds of event counted
-	popularPlace   []int32            // by item: the place there
+	traits         []trait            // by item
 	factorless     []int32            // items without factors, most popular first
 	categories     *model.Categories
 	rules          *rules
@@ -116,9 +115,9 @@ func New(v *model.Version) *Recommender {
 			r.trending.ids = append(r.trending.ids, r.items.Name(item))
 		}
 	}
-	r.offered, r.popularity, r.popularPlace = r.popular, make([]float64, r.items.Len()), r.popular[model.PopularAll].place
-	for item := range r.popularity {
-		r.popularity[item] = r.popular[model.PopularAll].scored(int32(item)).Score
+	r.offered, r.traits = r.popular, make([]trait, r.items.Len())
+	for i, all := int32(0), r.popular[model.PopularAll]; int(i) < len(r.traits); i++ {
+		r.traits[i] = trait{all.scored(i).Score, roundUp(r.index.length(i)), all.place[i]}
 	}
 	r.scratches = &sync.Pool{New: func() any {
 		return &scratch{skip: newSet(r.items.Len()), only: newSet(r.items.Len()), query: make([]float32, r.index.rank), mixture: newMixture(r.items.Len())}
@@ -382,4 +381,12 @@ func (l ranking) scored(item int32) Scored {
 		return Scored{item, l.scores[place]}
 	}
 	return Scored{Item: item}
+}
+
+func roundUp(x float64) float32 {
+	y := float32(x)
+	if float64(y) < x {
+		y = math.Nextafter32(y, float32(math.Inf(1)))
+	}
+	return y
 }

@@ -54,3 +54,37 @@ group:
 	MOVL         AX, ret+56(FP)
 	VZEROUPPER
 	RET
+
+// func dotAVX2(a, b []float32) float64
+TEXT ·dotAVX2(SB), NOSPLIT, $0-56
+	MOVQ a_base+0(FP), SI
+	MOVQ a_len+8(FP), CX
+	MOVQ b_base+24(FP), DI
+	SHRQ $3, CX
+
+	VXORPD Y0, Y0, Y0
+	VXORPD Y1, Y1, Y1
+
+eight:
+	VCVTPS2PD (SI), Y2
+	VCVTPS2PD (DI), Y3
+	VCVTPS2PD 16(SI), Y4
+	VCVTPS2PD 16(DI), Y5
+	VMULPD    Y3, Y2, Y2
+	VMULPD    Y5, Y4, Y4
+	VADDPD    Y2, Y0, Y0
+	VADDPD    Y4, Y1, Y1
+	ADDQ      $32, SI
+	ADDQ      $32, DI
+	DECQ      CX
+	JNZ       eight
+
+	// s0+s4, s1+s5, s2+s6, s3+s7; then these by twos.
+	VADDPD       Y1, Y0, Y0
+	VEXTRACTF128 $1, Y0, X1
+	VHADDPD      X1, X0, X0
+	VPERMILPD    $1, X0, X1
+	VADDSD       X1, X0, X0
+	VZEROUPPER
+	MOVSD X0, ret+48(FP)
+	RET

@@ -40,3 +40,20 @@ func TestReachWithAVX2IsThePortableOne(t *testing.T) {
 		}
 	}
 }
+
+func TestDotWithAVX2IsThePortableOne(t *testing.T) {
+	t.Parallel()
+	if !cpu.X86.HasAVX2 {
+		t.Skip("this processor has no AVX2")
+	}
+	r := rand.New(rand.NewPCG(17, 18))
+	for n := range 200 {
+		a, b := make([]float32, n), make([]float32, n)
+		for i := range a {
+			a[i], b[i] = float32(r.NormFloat64()*math.Pow(10, r.Float64()*6-3)), float32(r.NormFloat64())
+		}
+		if got, want := dotWide(a, b), dotPortable(a, b); math.Float64bits(got) != math.Float64bits(want) {
+			t.Fatalf("of %d factors: %v, want %v", n, got, want)
+		}
+	}
+}

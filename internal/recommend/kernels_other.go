@@ -1,0 +1,8 @@
+//go:build !amd64
+
+package recommend
+
+var (
+	dot   = dotPortable
+	reach = reachPortable
+)
