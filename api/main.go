@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"runtime"
 	"strconv"
 	"time"
 
@@ -28,6 +29,9 @@ import (
 var contract []byte
 
 func main() {
+	if mayAddThreads(os.Getenv("GOMAXPROCS"), runtime.GOMAXPROCS(0), runtime.NumCPU()) {
+		runtime.GOMAXPROCS(runtime.NumCPU() + spareThreads)
+	}
 	stop, now, release := shutdown.Notify(context.Background())
 	code := run(now, stop, os.Args[1:], os.Getenv, os.Stdout, os.Stderr)
 	release()
@@ -71,6 +75,16 @@ func run(ctx, stop context.Context, args []string, getenv func(string) string, s
 		log.Error(err.Error())
 	}
 	return config.ExitCode(err)
+}
+
+// spareThreads is how many threads more than processors run requests, where nobody has said how many. The system takes a processor away
+// from a thread for milliseconds whenever another program wants it; the requests in that thread's queue would wait with it, if no thread
+// to spare took them over.
+const spareThreads = 2
+
+// mayAddThreads reports whether nobody has: neither GOMAXPROCS nor a limit on processors, whose threads would only be throttled sooner.
+func mayAddThreads(gomaxprocs string, threads, processors int) bool {
+	return gomaxprocs == "" && threads == processors
 }
 
 func (s *settings) serve(ctx, stop context.Context, log *slog.Logger) error {

@@ -338,6 +338,23 @@ func TestSettings(t *testing.T) {
 	}
 }
 
+func TestThreadsAreAddedWhereNobodyHasSaidHowMany(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		gomaxprocs          string
+		threads, processors int
+		want                bool
+	}{
+		"nobody":         {"", 8, 8, true},
+		"GOMAXPROCS":     {"8", 8, 8, false},
+		"a limit of two": {"", 2, 8, false},
+	} {
+		if got := mayAddThreads(c.gomaxprocs, c.threads, c.processors); got != c.want {
+			t.Errorf("%s: %v, want %v", name, got, c.want)
+		}
+	}
+}
+
 func TestTakenAddressIsSaid(t *testing.T) {
 	t.Parallel()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
