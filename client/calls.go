@@ -114,7 +114,7 @@ func (c *Client) Similar(ctx context.Context, itemID, by string, o Options) (lis
 	return list, err
 }
 
-// Popular asks for what everybody wants by a kind of event; by all kinds if empty.
+// Popular asks for the items that are wanted most: by one kind of event, or by all kinds if event is empty.
 func (c *Client) Popular(ctx context.Context, event string, o Options) (list List, err error) {
 	q := o.query()
 	if event != "" {

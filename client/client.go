@@ -2,7 +2,8 @@
 //
 // It promises that an answer is the server's whole answer or an error; that an error the server sent is an *Error, which says what was
 // wrong; and that what a server could not do for the moment (429, 503, a broken connection) is asked again where that cannot do harm,
-// after as long as the server wants, until it is done, the tries are used up or the context ends. It keeps nothing.
+// after as long as the server wants, until it is done, the tries are used up or the context ends. It keeps nothing between calls: no
+// answer is cached, and no event waits here to be sent.
 package client
 
 import (
@@ -24,9 +25,9 @@ import (
 type Client struct {
 	// Key is the API key, if the API wants one.
 	Key string
-	// HTTP sends the requests. Its Timeout bounds each try; the context bounds all of them.
+	// HTTP sends the requests. Its Timeout, 30 s from New, bounds each try; the context bounds all of them.
 	HTTP *http.Client
-	// Retries is how often a request is sent again.
+	// Retries is how often a request is sent again at most: 3 from New.
 	Retries int
 
 	base string

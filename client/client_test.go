@@ -174,6 +174,8 @@ func TestEveryCallOfTheContract(t *testing.T) {
 	deeds := client.Deeds{Events: []client.Event{{ItemID: "i1", Timestamp: 1433221332117}, {ItemID: "i1", Event: "addtocart", Timestamp: 1433221332118}}, At: 1433221400000}
 	purchase, err = c.PurchaseOf(ctx, deeds)
 	must("purchase by events", purchase.Active && purchase.AsOf == deeds.At, err)
+	both, err := c.PurchaseOf(ctx, client.Deeds{Events: deeds.Events, Features: map[string]int64{"views": 9}, At: deeds.At})
+	must("events count before features", both == purchase, err)
 	segment, err := c.Segment(ctx, "v1")
 	must("segment", *segment.Segment == *profile.Segment, err)
 	segment, err = c.Segment(ctx, "nobody")

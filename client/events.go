@@ -40,7 +40,7 @@ func (c *Client) Erase(ctx context.Context, visitorID string) error {
 	return c.ask(ctx, call{method: http.MethodDelete, path: "/v1/visitors/" + url.PathEscape(visitorID)}, nil)
 }
 
-// Trending asks for what is wanted more than it was.
+// Trending asks for the items that are wanted more than before.
 func (c *Client) Trending(ctx context.Context, o Options) (list List, err error) {
 	err = c.ask(ctx, call{method: http.MethodGet, path: "/v1/items/trending", query: o.query()}, &list)
 	return list, err

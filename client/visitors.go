@@ -52,10 +52,13 @@ type Deeds struct {
 }
 
 func (d Deeds) body() any {
-	body := map[string]any{"events": d.Events}
-	if d.Features != nil {
-		body = map[string]any{"features": d.Features}
-	} else if d.Events == nil {
+	body := map[string]any{}
+	switch {
+	case d.Events != nil:
+		body["events"] = d.Events
+	case d.Features != nil:
+		body["features"] = d.Features
+	default:
 		body["events"] = []Event{}
 	}
 	if d.At != 0 {
@@ -64,7 +67,8 @@ func (d Deeds) body() any {
 	return body
 }
 
-// PurchaseOf asks how likely somebody is to buy who did this. What cannot be is an *Error with Status 422, whose Field says where.
+// PurchaseOf asks how likely somebody who did this is to buy. For deeds that cannot be, such as more items viewed than views, it returns
+// an *Error with Status 422, whose Field says which.
 func (c *Client) PurchaseOf(ctx context.Context, d Deeds) (p Purchase, err error) {
 	err = c.ask(ctx, call{method: http.MethodPost, path: "/v1/purchase-probability", body: d.body()}, &p)
 	return p, err

@@ -104,7 +104,8 @@ func (m *ALSModel) RecommendForAllUsers(ctx context.Context, n int) (sql.DataFra
 	return m.recommend(ctx, "recommendForAllUsers", n)
 }
 
-// RecommendForAllItems has, for every item, the n users of highest prediction, likewise.
+// RecommendForAllItems has, for every item, the n users of highest prediction: the columns are ItemCol and recommendations, an array of
+// structs of UserCol and rating, best first.
 func (m *ALSModel) RecommendForAllItems(ctx context.Context, n int) (sql.DataFrame, error) {
 	return m.recommend(ctx, "recommendForAllItems", n)
 }

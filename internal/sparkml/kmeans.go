@@ -49,7 +49,7 @@ func (a *KMeans) Validate() error {
 
 func (a *KMeans) class() string { return "ml.clustering.KMeans" }
 
-// Fit finds the clusters on the cluster.
+// Fit trains on the cluster.
 func (a *KMeans) Fit(ctx context.Context, s *spark.Session, data sql.DataFrame) (*KMeansModel, error) {
 	return fit(ctx, s, a, data, kMeansModel, newKMeansModel)
 }
@@ -99,7 +99,7 @@ func (a *BisectingKMeans) Validate() error {
 
 func (a *BisectingKMeans) class() string { return "ml.clustering.BisectingKMeans" }
 
-// Fit finds the clusters on the cluster.
+// Fit trains on the cluster.
 func (a *BisectingKMeans) Fit(ctx context.Context, s *spark.Session, data sql.DataFrame) (*BisectingKMeansModel, error) {
 	return fit(ctx, s, a, data, bisectingKMeansModel, newBisectingKMeansModel)
 }
@@ -117,7 +117,7 @@ func newBisectingKMeansModel(m Model) *BisectingKMeansModel {
 	return &BisectingKMeansModel{ClusteringModel{m}}
 }
 
-// ClusteringModel is what the models of both share.
+// ClusteringModel is what KMeansModel and BisectingKMeansModel share.
 type ClusteringModel struct{ Model }
 
 // ClusterCenters has a row for each cluster, in the order of the clusters' numbers.

@@ -22,7 +22,7 @@ type LogisticRegression struct {
 	RegParam         float64   // at least 0
 	ElasticNetParam  float64   // 0 (ridge) to 1 (lasso)
 	Tol              float64   // of convergence, at least 0
-	FitIntercept     bool      //
+	FitIntercept     bool      // if not, the intercept is 0
 	Standardization  bool      // of the features before the fit; the coefficients are always in the original scale
 	Family           string    // "auto", "binomial" or "multinomial"
 	Threshold        float64   // of two classes: class 1 is predicted above it, 0 to 1; not used with Thresholds

@@ -7,7 +7,10 @@
 //	model, err := als.Fit(ctx, session, ratings)
 //
 // Parameters are checked before anything is sent, with MLlib's own constraints. A context that ends interrupts the job on the server;
-// spark.WithProgress on the context reports its progress.
+// spark.WithProgress on the context reports its progress. A model takes room on the server until it is deleted or its session is closed.
+//
+// The package ends at MLlib: DataFrames and SQL are spark-connect-go's, the session is package spark's, and what the data are of is the
+// business of whoever has them.
 //
 // Covered, each call exercised against a real server by the integration tests (models also have Transform, Write, Overwrite, Delete):
 //

@@ -97,7 +97,7 @@ func CrossValidate[M Transformer, E Estimator[M]](ctx context.Context, s *spark.
 	return tune[M](ctx, s, c, candidates, evaluator, data, fold, cv.NumFolds, cv.NumFolds, cv.Parallelism)
 }
 
-// TrainAndValidate tries the candidates, likewise.
+// TrainAndValidate tries the candidates, and deletes their models likewise.
 func TrainAndValidate[M Transformer, E Estimator[M]](ctx context.Context, s *spark.Session, tv *TrainValidationSplit, candidates []E, evaluator Evaluator, data sql.DataFrame) (*TunedModel[M], error) {
 	c := checks{operator: "TrainValidationSplit"}
 	within(&c, "trainRatio", tv.TrainRatio, 1, "()")
