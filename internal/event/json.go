@@ -24,18 +24,18 @@ func AppendJSON(dst []byte, e *Event) []byte {
 	dst = append(dst, `{"timestamp":`...)
 	dst = strconv.AppendInt(dst, e.Timestamp, 10)
 	dst = append(dst, `,"visitorid":`...)
-	dst = appendString(dst, e.VisitorID)
+	dst = AppendString(dst, e.VisitorID)
 	dst = append(dst, `,"event":`...)
-	dst = appendString(dst, e.Event)
+	dst = AppendString(dst, e.Event)
 	dst = append(dst, `,"itemid":`...)
-	dst = appendString(dst, e.ItemID)
+	dst = AppendString(dst, e.ItemID)
 	if e.TransactionID != "" {
 		dst = append(dst, `,"transactionid":`...)
-		dst = appendString(dst, e.TransactionID)
+		dst = AppendString(dst, e.TransactionID)
 	}
 	if e.EventID != "" {
 		dst = append(dst, `,"eventid":`...)
-		dst = appendString(dst, e.EventID)
+		dst = AppendString(dst, e.EventID)
 	}
 	return append(dst, '}')
 }
@@ -203,8 +203,8 @@ func notJSON(data []byte, err error) error {
 	return fmt.Errorf("the message is not valid JSON: %v: %s", err, quote(string(data)))
 }
 
-// appendString appends a JSON string. What a valid id cannot hold is still escaped, so that the result is always JSON.
-func appendString(dst []byte, s string) []byte {
+// AppendString appends a JSON string. What a valid id cannot hold is still escaped, so that the result is always JSON.
+func AppendString(dst []byte, s string) []byte {
 	for i := 0; i < len(s); i++ {
 		if c := s[i]; c < 0x20 || c == '"' || c == '\\' || c >= utf8.RuneSelf {
 			quoted, _ := json.Marshal(s) // a string always has a JSON form

@@ -5,10 +5,10 @@ import (
 	"net/http"
 	"strconv"
 	"sync"
-	"unicode/utf8"
 
 	"github.com/gin-gonic/gin"
 
+	"cartwheel/internal/event"
 	"cartwheel/internal/recommend"
 )
 
@@ -20,7 +20,7 @@ var buffers = sync.Pool{New: func() any { b := make([]byte, 0, 4096); return &b 
 func answerItems(c *gin.Context, v *served, a recommend.Answer) {
 	buffer := buffers.Get().(*[]byte)
 	b := append((*buffer)[:0], `{"model_version":`...)
-	b = appendString(b, v.version)
+	b = event.AppendString(b, v.version)
 	b = append(b, ',')
 	b = appendList(b, a)
 	b = append(b, "}\n"...)
@@ -44,14 +44,14 @@ func answerBytes(c *gin.Context, b []byte) {
 // appendList appends the members "strategy" and "items".
 func appendList(b []byte, a recommend.Answer) []byte {
 	b = append(b, `"strategy":`...)
-	b = appendString(b, a.Strategy)
+	b = event.AppendString(b, a.Strategy)
 	b = append(b, `,"items":[`...)
 	for i, item := range a.Items {
 		if i > 0 {
 			b = append(b, ',')
 		}
 		b = append(b, `{"itemid":`...)
-		b = appendString(b, item.ID)
+		b = event.AppendString(b, item.ID)
 		b = append(b, `,"score":`...)
 		b = strconv.AppendFloat(b, item.Score, 'g', -1, 64)
 		if item.Because != nil {
@@ -61,7 +61,7 @@ func appendList(b []byte, a recommend.Answer) []byte {
 					b = append(b, ',')
 				}
 				b = append(b, `{"itemid":`...)
-				b = appendString(b, share.ID)
+				b = event.AppendString(b, share.ID)
 				b = append(b, `,"share":`...)
 				b = strconv.AppendFloat(b, share.Share, 'g', -1, 64)
 				b = append(b, '}')
@@ -74,7 +74,7 @@ func appendList(b []byte, a recommend.Answer) []byte {
 				if j > 0 {
 					b = append(b, ',')
 				}
-				b = appendString(b, category)
+				b = event.AppendString(b, category)
 			}
 			b = append(b, ']')
 		}
@@ -94,16 +94,4 @@ func encode(body any) []byte {
 		panic(err) // an answer that cannot be encoded is a fault in this program
 	}
 	return append(data, '\n')
-}
-
-func appendString(b []byte, s string) []byte {
-	for i := 0; i < len(s); i++ {
-		if c := s[i]; c < 0x20 || c == '"' || c == '\\' || c >= utf8.RuneSelf {
-			quoted, _ := json.Marshal(s) // a string always has a JSON form
-			return append(b, quoted...)
-		}
-	}
-	b = append(b, '"')
-	b = append(b, s...)
-	return append(b, '"')
 }

@@ -55,14 +55,14 @@ func manyRecommendations(c *gin.Context, v *served) {
 		return
 	}
 	b := append(make([]byte, 0, 512*len(body.VisitorIDs)), `{"model_version":`...)
-	b = appendString(b, v.version)
+	b = event.AppendString(b, v.version)
 	b = append(b, `,"visitors":[`...)
 	for i, id := range body.VisitorIDs {
 		if i > 0 {
 			b = append(b, ',')
 		}
 		b = append(b, `{"visitorid":`...)
-		b = appendString(b, string(id))
+		b = event.AppendString(b, string(id))
 		b = append(b, ',')
 		b = appendList(b, v.visitor(string(id), o))
 		b = append(b, '}')
@@ -99,16 +99,16 @@ func scores(c *gin.Context, v *served) {
 	}
 	strategy, scores := v.scores(string(body.VisitorID), items)
 	b := append(make([]byte, 0, 64*len(items)), `{"model_version":`...)
-	b = appendString(b, v.version)
+	b = event.AppendString(b, v.version)
 	b = append(b, `,"strategy":`...)
-	b = appendString(b, strategy)
+	b = event.AppendString(b, strategy)
 	b = append(b, `,"scores":[`...)
 	for i, s := range scores {
 		if i > 0 {
 			b = append(b, ',')
 		}
 		b = append(b, `{"itemid":`...)
-		b = appendString(b, s.ID)
+		b = event.AppendString(b, s.ID)
 		b = append(b, `,"score":`...)
 		if s.Known {
 			b = strconv.AppendFloat(b, s.Score, 'g', -1, 64)
