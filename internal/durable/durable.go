@@ -1,5 +1,7 @@
 // Package durable writes files and folders that are either wholly there or not there at all, whatever kills the process or the
 // machine in between: written under a name that begins with a dot, synced, renamed, and the parent folder synced.
+//
+// It ends at the file system, which must rename atomically and mean what it says about syncing.
 package durable
 
 import (

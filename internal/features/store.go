@@ -1,7 +1,9 @@
 // Package features makes of a shop's batch files what models learn from: the store of their events, each once, and as DataFrames what
 // visitors (Profiles, Visitors) and items (Items) are like, with the categories of the shop's catalogue.
 //
-// What a visitor is like is defined for the cluster and for serving alike, and tests hold the two together.
+// It promises that the store holds each event once and none of erased visitors, whatever order the batch files came in; and what a
+// visitor is like is defined for the cluster and for serving alike, and tests hold the two together. It ends where models begin: which
+// features one takes, and what it makes of them, is the business of packages purchase, segment and train.
 package features
 
 import (

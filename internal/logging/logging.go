@@ -1,4 +1,5 @@
-// Package logging sets up the structured log that every program writes to standard error.
+// Package logging sets up the structured log that every program writes to standard error. What is told, and how loudly, is
+// the program's business.
 package logging
 
 import (

@@ -1,4 +1,5 @@
-// Package metrics lets a program that runs for long be watched: /metrics for Prometheus and /healthz for whoever restarts it.
+// Package metrics lets a program that runs for long be watched: /metrics for Prometheus and /healthz for whoever restarts it. What
+// the figures are, and what is healthy, the program says.
 package metrics
 
 import (

@@ -1,4 +1,6 @@
-// Package model keeps trained versions on disk: how a version is staged, published, checked, loaded and made the champion.
+// Package model keeps trained versions on disk: how a version is staged, published, checked, loaded and made the champion. It promises
+// that a version is published whole or not at all, and that whatever is loaded has been checked to the last byte and number. What the
+// numbers mean is the business of those who made them (package train) and of those who answer by them (recommend, purchase, segment).
 //
 // A version is a folder under <data>/models that never changes once it bears its name:
 //

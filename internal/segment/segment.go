@@ -2,7 +2,8 @@
 // a visitor belongs.
 //
 // It promises names that follow from what sets a group apart from all visitors, not from KMeans' numbers, and no name twice. Where
-// there are too few visitors, or all did the same, there are no segments, and the manifest says why.
+// there are too few visitors, or all did the same, there are no segments, and the manifest says why. What a
+// shop does with a segment is not its business.
 package segment
 
 import (
