@@ -7,7 +7,6 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"cartwheel/internal/event"
-	"cartwheel/internal/recommend"
 )
 
 // visitorRecommendations answers GET /v1/visitors/{visitorid}/recommendations.
@@ -16,20 +15,11 @@ func visitorRecommendations(c *gin.Context, v *served) {
 	if !ok {
 		return
 	}
-	o, bad := v.visitorOptions(c)
-	if bad != nil {
-		refuse(c, bad)
+	_, o, ok := v.listQuery(c, false, listParams...)
+	if !ok {
 		return
 	}
 	answerItems(c, v, v.visitor(id, o))
-}
-
-func (v *served) visitorOptions(c *gin.Context) (recommend.Options, *badField) {
-	values, bad := query(c, listParams...)
-	if bad != nil {
-		return recommend.Options{}, bad
-	}
-	return v.listOptions(values, false)
 }
 
 // maxMany is how many visitors or items one request may ask for.
@@ -41,9 +31,8 @@ type manyBody struct {
 
 // manyRecommendations answers POST /v1/visitors/recommendations, in the order asked.
 func manyRecommendations(c *gin.Context, v *served) {
-	o, bad := v.visitorOptions(c)
-	if bad != nil {
-		refuse(c, bad)
+	_, o, ok := v.listQuery(c, false, listParams...)
+	if !ok {
 		return
 	}
 	var body manyBody
