@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"time"
 
@@ -12,6 +13,7 @@ import (
 	"cartwheel/internal/config"
 	"cartwheel/internal/erasure"
 	"cartwheel/internal/kafka"
+	"cartwheel/internal/metrics"
 	"cartwheel/internal/shutdown"
 	"cartwheel/internal/tracing"
 )
@@ -40,7 +42,7 @@ func run(ctx, stop context.Context, args []string, getenv func(string) string, s
 	return config.ExitCode(err)
 }
 
-func consume(ctx, stop context.Context, s *settings, log logger, stdout io.Writer) error {
+func consume(ctx, stop context.Context, s *settings, log *slog.Logger, stdout io.Writer) error {
 	opening, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(stop, cancel)()
@@ -63,11 +65,11 @@ func consume(ctx, stop context.Context, s *settings, log logger, stdout io.Write
 		s.options.Traces = provider
 	}
 	c := batch.New(client, s.options, &stats)
-	stopMetrics, err := serveMetrics(s.metricsAddr, c, &stats)
+	server, err := metrics.Serve(s.metricsAddr, func() []metrics.Sample { return samples(c.Healthy(), &stats) }, c.Healthy)
 	if err != nil {
 		return err
 	}
-	defer stopMetrics()
+	defer server.Close()
 	erasures := erasure.NewFollower(client, s.erasures, s.options.DataDir, log)
 	if err := erasures.Look(opening); err != nil {
 		return fmt.Errorf("reading the erased visitors: %w", err)

@@ -9,18 +9,6 @@ import (
 	"cartwheel/internal/metrics"
 )
 
-// serveMetrics serves the consumer's figures on addr, if there is one, until the returned function is called.
-func serveMetrics(addr string, c *batch.Consumer, stats *batch.Stats) (stop func(), err error) {
-	if addr == "" {
-		return func() {}, nil
-	}
-	s, err := metrics.Serve(addr, func() []metrics.Sample { return samples(c.Healthy(), stats) }, c.Healthy)
-	if err != nil {
-		return nil, err
-	}
-	return s.Close, nil
-}
-
 func samples(unhealthy error, s *batch.Stats) []metrics.Sample {
 	healthy := 1.0
 	if unhealthy != nil {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"io"
-	"log/slog"
 	"time"
 
 	"cartwheel/internal/batch"
@@ -14,8 +13,6 @@ import (
 	"cartwheel/internal/logging"
 	"cartwheel/internal/tracing"
 )
-
-type logger = *slog.Logger
 
 // settings are the consumer's, from defaults, environment and flags.
 type settings struct {

@@ -6,12 +6,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"time"
 
 	"cartwheel/internal/config"
 	"cartwheel/internal/ingest"
 	"cartwheel/internal/kafka"
+	"cartwheel/internal/metrics"
 	"cartwheel/internal/shutdown"
 )
 
@@ -39,7 +41,7 @@ func run(ctx, stop context.Context, args []string, getenv func(string) string, s
 	return config.ExitCode(err)
 }
 
-func produce(ctx, stop context.Context, s *settings, log logger, stdin io.Reader, stdout, stderr io.Writer) error {
+func produce(ctx, stop context.Context, s *settings, log *slog.Logger, stdin io.Reader, stdout, stderr io.Writer) error {
 	client, err := kafka.Open(stopEither(ctx, stop), s.kafka)
 	if err != nil {
 		return err
@@ -62,11 +64,11 @@ func produce(ctx, stop context.Context, s *settings, log logger, stdin io.Reader
 	sink.OnRetry = retries.log(log, s.kafka.Servers)
 
 	var counts ingest.Counts
-	stopMetrics, err := serveMetrics(s.metricsAddr, &counts, retries)
+	server, err := metrics.Serve(s.metricsAddr, func() []metrics.Sample { return samples(&counts) }, func() error { return retries.healthy(&counts) })
 	if err != nil {
 		return err
 	}
-	defer stopMetrics()
+	defer server.Close()
 	begun := time.Now()
 	progress := showProgress(stderr, &counts)
 	err = ingest.Run(ctx, stop, ingest.Options{

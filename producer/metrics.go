@@ -11,18 +11,6 @@ import (
 // unhealthyAfter is how long Kafka may take nothing before /healthz says so.
 const unhealthyAfter = 30 * time.Second
 
-// serveMetrics serves the run's figures on addr, if there is one, until the returned function is called.
-func serveMetrics(addr string, counts *ingest.Counts, retries *retries) (stop func(), err error) {
-	if addr == "" {
-		return func() {}, nil
-	}
-	s, err := metrics.Serve(addr, func() []metrics.Sample { return samples(counts) }, func() error { return retries.healthy(counts) })
-	if err != nil {
-		return nil, err
-	}
-	return s.Close, nil
-}
-
 func samples(c *ingest.Counts) []metrics.Sample {
 	list := []metrics.Sample{
 		{Name: "cartwheel_producer_rows_read_total", Help: "Rows read from the source, rejected ones included.", Value: float64(c.Read.Load())},

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"strings"
 	"sync"
@@ -91,7 +92,7 @@ type retries struct {
 }
 
 // log warns when the broker has not taken what it is sent for a moment, but not with every attempt.
-func (r *retries) log(log logger, servers string) func(int, time.Duration, error) {
+func (r *retries) log(log *slog.Logger, servers string) func(int, time.Duration, error) {
 	return func(partition int, waited time.Duration, err error) {
 		now := time.Now().UnixMilli()
 		r.last.Store(now)

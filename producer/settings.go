@@ -2,7 +2,6 @@ package main
 
 import (
 	"io"
-	"log/slog"
 	"maps"
 	"path/filepath"
 	"slices"
@@ -13,8 +12,6 @@ import (
 	"cartwheel/internal/kafka"
 	"cartwheel/internal/logging"
 )
-
-type logger = *slog.Logger
 
 // settings are the producer's, from defaults, environment and flags.
 type settings struct {

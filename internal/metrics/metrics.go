@@ -28,13 +28,16 @@ type Sample struct {
 
 // Server serves a program's figures.
 type Server struct {
-	Addr string // that it listens on
-	http *http.Server
+	Addr string       // that it listens on, empty if on none
+	http *http.Server // nil likewise
 }
 
-// Serve begins to serve /metrics and /healthz on addr. samples is called for each scrape; healthy returns nil or what is wrong,
-// which /healthz answers with 200 or 503.
+// Serve begins to serve /metrics and /healthz on addr, or nowhere if that is empty. samples is called for each scrape; healthy returns
+// nil or what is wrong, which /healthz answers with 200 or 503.
 func Serve(addr string, samples func() []Sample, healthy func() error) (*Server, error) {
+	if addr == "" {
+		return &Server{}, nil
+	}
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(append(Process(), collector(samples))...)
 	mux := http.NewServeMux()
@@ -64,6 +67,9 @@ func Process() []prometheus.Collector {
 
 // Close ends the server after the answers that are under way.
 func (s *Server) Close() {
+	if s.http == nil {
+		return
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 	defer cancel()
 	_ = s.http.Shutdown(ctx)

@@ -52,3 +52,11 @@ func TestServe(t *testing.T) {
 		t.Errorf("a port in use: %v", err)
 	}
 }
+
+func TestServeNowhere(t *testing.T) {
+	s, err := metrics.Serve("", nil, nil)
+	if err != nil || s.Addr != "" {
+		t.Errorf("served at %q: %v", s.Addr, err)
+	}
+	s.Close()
+}

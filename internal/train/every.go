@@ -64,12 +64,12 @@ func trainEvery(ctx context.Context, s Schedule, c Config, log *slog.Logger, tra
 		return err
 	}
 	r := &rounds{Schedule: s, config: c, log: log, train: train}
-	if s.MetricsAddr != "" {
-		server, err := prom.Serve(s.MetricsAddr, r.samples, r.stats.healthy)
-		if err != nil {
-			return err
-		}
-		defer server.Close()
+	server, err := prom.Serve(s.MetricsAddr, r.samples, r.stats.healthy)
+	if err != nil {
+		return err
+	}
+	defer server.Close()
+	if server.Addr != "" {
 		log.Info("serving metrics", "addr", server.Addr)
 	}
 	r.run(ctx)
