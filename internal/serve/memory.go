@@ -13,6 +13,7 @@ const minGarbage = 128 << 20
 // is given back now rather than when the next request happens to need some. And as much garbage as is in use, which is what Go lets
 // gather, would double a large version's memory: versions lie in few large arrays without pointers, so collecting often costs little.
 func settleMemory() {
+	runtime.GC() // what pools hold of the version before, they let go at the second collection
 	debug.FreeOSMemory()
 	if os.Getenv("GOGC") != "" {
 		return // whoever runs this has chosen
