@@ -7,7 +7,7 @@ MAKEFLAGS += --no-print-directory
 
 PROGRAMS := ./producer ./consumer ./api ./sparkjobs/train ./sparkjobs/models ./sparkjobs/tune ./scripts/generate ./scripts/dlq ./scripts/erase ./scripts/doctor ./scripts/backup ./scripts/restore
 
-.PHONY: help setup up down status doctor demo test test-unit test-integration test-browser test-faults bench-ingest bench-train bench-workers bench-serve bench-sessions bench-gorse bench bench-report soak lint fmt build sbom readme-check compose-check clean
+.PHONY: help setup up down status doctor demo test test-unit test-integration test-browser test-faults bench-ingest bench-train bench-workers bench-serve bench-swaps bench-sessions bench-gorse bench bench-report soak lint fmt build sbom readme-check compose-check clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -66,13 +66,16 @@ bench-workers: ## The same ALS fit by one Spark worker of one core and by two; w
 bench-serve: ## The API beside a fixed answer, the search, the loading of a large version; writes docs/benchmarks/serve.md
 	go run ./scripts/bench-api serve
 
+bench-swaps: ## Requests at 500 a second, steady and while two large versions are the champion by turns; writes docs/benchmarks/swaps.md
+	go run ./scripts/bench-api swaps
+
 bench-sessions: ## Sessions and the live history beside a fixed answer; writes docs/benchmarks/sessions.md
 	scripts/bench-api/run
 
 bench-gorse: ## The API beside Gorse on the same events (GORSE = path of gorse-in-one); writes docs/benchmarks/gorse.md
 	scripts/bench-api/run-gorse
 
-bench: bench-ingest bench-serve bench-sessions $(if $(GORSE),bench-gorse) bench-train bench-workers bench-report ## All of these (bench-gorse if GORSE is set), one after the other, joined into one report
+bench: bench-ingest bench-serve bench-swaps bench-sessions $(if $(GORSE),bench-gorse) bench-train bench-workers bench-report ## All of these (bench-gorse if GORSE is set), one after the other, joined into one report
 
 bench-report: ## Join what the benchmarks have written: docs/benchmarks/<date>-<machine>.md, and the table in README.md; measures nothing
 	go run ./scripts/bench-report

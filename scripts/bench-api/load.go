@@ -32,6 +32,8 @@ func (r request) bytes() []byte {
 type figures struct {
 	rate     float64 // requests a second
 	p50, p99 float64 // milliseconds
+	longest  float64 // likewise; of an open loop
+	answers  uint64  // likewise
 }
 
 // closedLoop asks from 8 connections, each of which waits for its answer before it asks again.
@@ -159,8 +161,9 @@ func ask(addr string, r request) ([]byte, error) {
 	return c.body, err
 }
 
-// openLoop asks so many times a second whether answers come or not, until it is told to end, as many visitors do who know nothing of each other.
-func openLoop(addr string, perSecond int, span time.Duration, end <-chan struct{}, requests []request) (figures, error) {
+// openLoop asks so many times a second whether answers come or not, until it is told to end, as many visitors do who know nothing of each
+// other. A span of 0 has no end of its own. Each answer is shown to check, if there is one.
+func openLoop(addr string, perSecond int, span time.Duration, end <-chan struct{}, requests []request, check func(*vegeta.Result) error) (figures, error) {
 	var next atomic.Int64
 	target := func(t *vegeta.Target) error {
 		r := requests[int(next.Add(1))%len(requests)]
@@ -173,11 +176,15 @@ func openLoop(addr string, perSecond int, span time.Duration, end <-chan struct{
 	attacker := vegeta.NewAttacker(vegeta.Connections(64), vegeta.MaxConnections(64), vegeta.Timeout(30*time.Second))
 	var m vegeta.Metrics
 	results := attacker.Attack(target, vegeta.Rate{Freq: perSecond, Per: time.Second}, span, "bench")
+	var wrong error
 	for open := true; open; {
 		select {
 		case result, more := <-results:
 			if open = more; more {
 				m.Add(result)
+				if check != nil && wrong == nil {
+					wrong = check(result)
+				}
 			}
 		case <-end:
 			attacker.Stop()
@@ -188,9 +195,12 @@ func openLoop(addr string, perSecond int, span time.Duration, end <-chan struct{
 	if m.Requests == 0 {
 		return figures{}, errors.New("what was to be waited for meanwhile was over before the first request: measure with more events")
 	}
+	if wrong != nil {
+		return figures{}, wrong
+	}
 	if m.Success < 1 {
 		return figures{}, fmt.Errorf("of %d requests a part of %.4f succeeded: %v", m.Requests, m.Success, m.Errors)
 	}
 	ms := func(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
-	return figures{rate: m.Rate, p50: ms(m.Latencies.P50), p99: ms(m.Latencies.P99)}, nil
+	return figures{rate: m.Rate, p50: ms(m.Latencies.P50), p99: ms(m.Latencies.P99), longest: ms(m.Latencies.Max), answers: m.Requests}, nil
 }

@@ -55,7 +55,7 @@ func (b *bench) follow(data, topic string, requests []request) (took []time.Dura
 	}
 	done, others := make(chan struct{}), make(chan error, 1)
 	go func() {
-		_, err := openLoop(apis[1].addr, 500, 5*time.Minute, done, requests)
+		_, err := openLoop(apis[1].addr, 500, 5*time.Minute, done, requests, nil)
 		others <- err
 	}()
 	for i := range posts {

@@ -3,6 +3,7 @@
 //
 //	bench-api serve     visitors, similar items and popular ones; the search; the loading of a large version
 //	bench-api sessions  sessions, the live history and its intake
+//	bench-api swaps     two large versions that are the champion by turns while requests come
 //	bench-api gorse     visitors, items and sessions, beside Gorse in the place of the fixed answer
 //
 // The load comes from the same machine, so the API has what the load leaves of it. The version is a generated one with the sizes, the
@@ -54,23 +55,26 @@ func main() {
 
 func run(ctx context.Context, args []string) error {
 	if len(args) == 0 {
-		return fmt.Errorf("say what to measure: serve, sessions or gorse")
+		return fmt.Errorf("say what to measure: serve, sessions, swaps or gorse")
 	}
 	b := &bench{ctx: ctx, load: machine.Load(), servers: os.Getenv("KAFKA_BOOTSTRAP_SERVERS")}
-	events := 2_000_000
-	if args[0] == "gorse" {
+	events, span := 2_000_000, 2*time.Second
+	switch args[0] {
+	case "gorse":
 		events = 200_000
+	case "swaps":
+		span = 2 * time.Minute
 	}
 	f := flag.NewFlagSet("bench-api "+args[0], flag.ExitOnError)
 	f.IntVar(&b.rounds, "rounds", 5, "`times` that everything is measured")
-	f.DurationVar(&b.span, "span", 2*time.Second, "`time` of one measurement")
+	f.DurationVar(&b.span, "span", span, "`time` of one measurement")
 	f.IntVar(&b.events, "events", events, "`number` of events that the live history takes in, or that the shop has beside Gorse")
 	f.BoolVar(&b.large, "large", true, "measure the loading of a large version, too")
 	out := f.String("out", "docs/benchmarks/"+args[0]+".md", "`file` to write")
 	_ = f.Parse(args[1:]) // it ends the program where it fails
-	measure := map[string]func(*bench) (*page.Page, error){"serve": (*bench).serve, "sessions": (*bench).sessions, "gorse": (*bench).besideGorse}[args[0]]
+	measure := map[string]func(*bench) (*page.Page, error){"serve": (*bench).serve, "sessions": (*bench).sessions, "swaps": (*bench).swaps, "gorse": (*bench).besideGorse}[args[0]]
 	if measure == nil {
-		return fmt.Errorf("%s is none of serve, sessions and gorse", args[0])
+		return fmt.Errorf("%s is none of serve, sessions, swaps and gorse", args[0])
 	}
 	var err error
 	if b.dir, err = os.MkdirTemp("", "bench-api-"); err != nil {
@@ -81,7 +85,9 @@ func run(ctx context.Context, args []string) error {
 		if err := b.build("./api"); err != nil {
 			return err
 		}
-		b.shop = newShop(usual)
+	}
+	if args[0] == "serve" || args[0] == "sessions" {
+		b.shop = newShop(usual, "bench", 1)
 		b.shop.write(filepath.Join(b.dir, "data"), filepath.Join(b.dir, "alone"))
 	}
 	p, err := measure(b)

@@ -143,7 +143,7 @@ func (b *bench) open(api *process, requests []request) ([]page.Row, error) {
 	const perSecond = 2000
 	rows := []page.Row{{Name: "2,000 a second, open loop (vegeta): p50, ms", Format: "%.2f"}, {Name: "2,000 a second, open loop (vegeta): p99, ms", Format: "%.2f"}}
 	for range b.rounds {
-		f, err := openLoop(api.addr, perSecond, 2*b.span, nil, requests)
+		f, err := openLoop(api.addr, perSecond, 2*b.span, nil, requests, nil)
 		if err != nil {
 			return nil, err
 		}
@@ -183,7 +183,7 @@ const settled = 10 * time.Second
 
 // loading measures how a large version is loaded.
 func (b *bench) loading(p *page.Page) error {
-	large := newShop(everything)
+	large := newShop(everything, "large", 1)
 	data := filepath.Join(b.dir, "large")
 	large.write(data, "")
 	dense := float64(len(large.spec.Visitors)+len(large.spec.Items)) * rank * 4

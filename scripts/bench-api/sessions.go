@@ -125,7 +125,7 @@ func (b *bench) live(data string, requests []request) ([]page.Row, error) {
 			failed <- err
 			close(read)
 		}()
-		f, err := openLoop(api.addr, 500, 3*time.Minute, read, requests)
+		f, err := openLoop(api.addr, 500, 3*time.Minute, read, requests, nil)
 		if waited := <-failed; err == nil {
 			err = waited
 		}

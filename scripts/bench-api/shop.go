@@ -53,10 +53,10 @@ var (
 
 // newShop makes up a version of that shape, with norms of the factors and blends like those of a trained one, which speed follows from
 // as well. Low numbers are popular items, and items of near numbers are alike.
-func newShop(of shape) *shop {
+func newShop(of shape, name string, seed uint64) *shop {
 	items := of.items
-	spec := modeltest.Random("bench", 1, of.visitors, items, rank)
-	s := &shop{spec: spec, dice: rand.New(rand.NewPCG(1, 2))}
+	spec := modeltest.Random(name, seed, of.visitors, items, rank)
+	s := &shop{spec: spec, dice: rand.New(rand.NewPCG(seed, 2))}
 	for _, row := range spec.ItemFactors {
 		scale := float32(0.03 * math.Exp(s.dice.NormFloat64()))
 		for i := range row {

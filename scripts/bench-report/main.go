@@ -28,7 +28,7 @@ func main() {
 }
 
 // order is that of the pages in the report.
-var order = []string{"ingest", "train", "workers", "serve", "sessions", "gorse", "soak"}
+var order = []string{"ingest", "train", "workers", "serve", "swaps", "sessions", "gorse", "soak"}
 
 // run writes the report of the project in a folder, and its README's table.
 func run(root string) (path string, err error) {
@@ -144,6 +144,7 @@ var headlines = []headline{
 	{"serve", "API: a visitor by the whole blend", "{a visitor, by a blend, requests/s} requests/s, p99 {a visitor, by a blend, p99, ms} ms", "a fixed answer by gin {fixed answer, requests/s}/s"},
 	{"serve", "API: visitors in batches of 1,000", "{visitors/s in batches of 1,000} visitors/s", ""},
 	{"serve", "API: the exact search, 37,000 items x 64", "{als-37k/pruned} queries/s", "scanning all {als-37k/full-scan}/s"},
+	{"swaps", "API: two versions of 1.4 million visitors and 235,061 items the champion by turns, 500 requests/s", "p99 {with changes: p99, ms} ms", "steady, p99 {steady: p99, ms} ms"},
 	{"sessions", "API: a session as long as Retail Rocket's, 8 connections", "{a session as long as RetailRocket's, requests/s} requests/s, p99 {a session as long as RetailRocket's, p99, ms} ms", "a fixed answer by gin {fixed answer, requests/s}/s"},
 	{"sessions", "API: sessions, 2,000 a second, open loop", "p50 {2,000 a second, open loop (vegeta): p50, ms} ms, p99 {2,000 a second, open loop (vegeta): p99, ms} ms", ""},
 	{"sessions", "API: the topic into the live history, while 500 requests/s are answered", "{events/s taken in} events/s, {bytes a visitor} bytes a visitor", ""},
