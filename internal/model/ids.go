@@ -18,7 +18,9 @@ type IDs struct {
 }
 
 // NewIDs numbers the names in their order. It refuses what event.ValidateID refuses, and repeats.
-func NewIDs(field string, names []string) (*IDs, error) {
+func NewIDs(field string, names []string) (*IDs, error) { return newIDs(field, names, nil) }
+
+func newIDs(field string, names []string, p *pace) (*IDs, error) {
 	var bytes int
 	for _, name := range names {
 		bytes += len(name)
@@ -33,6 +35,9 @@ func NewIDs(field string, names []string) (*IDs, error) {
 	ids := &IDs{ends: make([]uint32, len(names)), slots: make([]uint32, slots), seed: maphash.MakeSeed()}
 	text := make([]byte, 0, bytes)
 	for i, name := range names {
+		if i%256 == 0 {
+			p.rest()
+		}
 		if err := event.ValidateID(field, name); err != nil {
 			return nil, fmt.Errorf("id %d: %w", i, err)
 		}
@@ -41,6 +46,9 @@ func NewIDs(field string, names []string) (*IDs, error) {
 	}
 	ids.text = string(text)
 	for i, name := range names {
+		if i%256 == 0 {
+			p.rest()
+		}
 		slot, found := ids.slot(name)
 		if found {
 			return nil, fmt.Errorf("%s %q has the numbers %d and %d", field, name, ids.slots[slot]-1, i)

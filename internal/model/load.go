@@ -24,7 +24,12 @@ type Version struct {
 
 	Profiles       *Profiles // what each visitor did; nil if the version has none
 	RecentProfiles *Profiles // in the window that purchases are foretold from
+
+	pace *pace
 }
+
+// Rest is called by who makes something of the version while it is loaded, after each small piece of work: it keeps to the load's pace.
+func (v *Version) Rest() { v.pace.rest() }
 
 // Seen is what each visitor has touched, newest item first.
 type Seen struct{ lists }
@@ -106,7 +111,7 @@ func LoadAt(how Pace, dir string) (*Version, error) {
 		}
 	}
 
-	v := &Version{Manifest: m}
+	v := &Version{Manifest: m, pace: p}
 	v.Factors.Rank = m.Parameters.Rank
 	visitors, items := int(m.Counts.Visitors), int(m.Counts.Items)
 	group := p.group()
@@ -229,7 +234,7 @@ func loadIDs(into **IDs, t table, column string, n int) error {
 			names[number] = p.names[row]
 		}
 	}
-	if *into, err = NewIDs(column, names); err != nil {
+	if *into, err = newIDs(column, names, t.pace); err != nil {
 		return fmt.Errorf("%w: the table %s: %w", ErrBadVersion, t.name, err)
 	}
 	return nil

@@ -1,8 +1,8 @@
 package model
 
 import (
+	"cmp"
 	"runtime"
-	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -18,32 +18,47 @@ const (
 	Gently
 )
 
-// pace keeps to a Pace what several goroutines do.
+// pace keeps a load to a Pace. What is loaded gently is so in the goroutine that asked for it alone, whose thread may have a priority of
+// its own.
 type pace struct {
 	slots  chan struct{} // held by who works
 	gentle bool
-	rested atomic.Int64 // when the one who works gently last did nothing, Unix ns
+	rested time.Time // when the one who works gently last did nothing
 }
 
 // piece is how long is worked gently before a rest of the same length: below what a request takes that asks for much.
 const piece = 500 * time.Microsecond
 
 func newPace(p Pace) *pace {
-	n := runtime.GOMAXPROCS(0)
-	if p == Gently {
-		n = 1
-	}
-	made := &pace{slots: make(chan struct{}, n), gentle: p == Gently}
-	made.rested.Store(time.Now().UnixNano())
-	return made
+	n := min(runtime.GOMAXPROCS(0), runtime.NumCPU()) // more would only take more memory at once
+	return &pace{slots: make(chan struct{}, n), gentle: p == Gently, rested: time.Now()}
 }
 
-// group runs the parts of a load.
-func (p *pace) group() *errgroup.Group {
-	var group errgroup.Group
-	group.SetLimit(cap(p.slots))
-	return &group
+// group runs parts of a load.
+type group struct {
+	errgroup.Group
+	gentle bool
+	failed error
 }
+
+func (p *pace) group() *group {
+	g := &group{gentle: p.gentle}
+	g.SetLimit(cap(p.slots))
+	return g
+}
+
+// Go runs a part, gently before it returns, unless one before has failed.
+func (g *group) Go(part func() error) {
+	switch {
+	case !g.gentle:
+		g.Group.Go(part)
+	case g.failed == nil:
+		g.failed = part()
+	}
+}
+
+// Wait waits for all parts and returns the first error.
+func (g *group) Wait() error { return cmp.Or(g.Group.Wait(), g.failed) }
 
 // begin waits until there is room for one more that works, and returns what ends its work.
 func (p *pace) begin() (end func()) {
@@ -53,11 +68,11 @@ func (p *pace) begin() (end func()) {
 
 // rest is called by who works, after each small piece of work.
 func (p *pace) rest() {
-	if !p.gentle {
+	if p == nil || !p.gentle { // none is that of what was not loaded
 		return
 	}
-	if worked := time.Since(time.Unix(0, p.rested.Load())); worked >= piece {
+	if worked := time.Since(p.rested); worked >= piece {
 		time.Sleep(min(worked, 10*time.Millisecond))
-		p.rested.Store(time.Now().UnixNano())
+		p.rested = time.Now()
 	}
 }

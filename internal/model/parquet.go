@@ -12,7 +12,6 @@ import (
 
 	"github.com/parquet-go/parquet-go"
 	"github.com/parquet-go/parquet-go/encoding"
-	"golang.org/x/sync/errgroup"
 )
 
 // table is a folder of Parquet files as Spark writes it: part-*.parquet beside markers and checksums that are not data.
@@ -46,7 +45,7 @@ func hasTable(name string, files []string) bool {
 
 // each calls read for every part, several at a time. Errors, and panics too, come back as errors that name the file.
 func (t table) each(read func(i int, f *parquetFile) error) error {
-	var group errgroup.Group
+	group := t.pace.group()
 	for i, name := range t.parts {
 		group.Go(func() error {
 			defer t.pace.begin()()

@@ -55,28 +55,26 @@ func loadRanked(t table, items int, byEvent bool) (map[string]Popular, error) {
 		return nil, err
 	}
 	lists := map[string]Popular{}
-	type key struct {
-		event string
-		item  int32
-	}
-	met := map[key]bool{}
 	for i, p := range parts {
 		for row, item := range p.items {
 			if item < 0 || int(item) >= items {
 				return nil, fmt.Errorf("%w: %s holds item %d, beyond the %d known", ErrBadVersion, t.parts[i], item, items)
 			}
-			k := key{p.events[row], item}
-			if met[k] {
-				return nil, fmt.Errorf("%w: %s holds item %d for %q a second time", ErrBadVersion, t.parts[i], item, k.event)
-			}
-			met[k] = true
-			list := lists[k.event]
+			list := lists[p.events[row]]
 			list.Items = append(list.Items, item)
 			list.Scores = append(list.Scores, p.scores[row])
-			lists[k.event] = list
+			lists[p.events[row]] = list
 		}
 	}
-	for _, list := range lists {
+	met, number := make([]int, items), 0 // by item: the number of the last list that has it
+	for event, list := range lists {
+		number++
+		for _, item := range list.Items {
+			if met[item] == number {
+				return nil, fmt.Errorf("%w: the table %s holds item %d for %q a second time", ErrBadVersion, t.name, item, event)
+			}
+			met[item] = number
+		}
 		sort.Stable(list) // several parts need not be in order among themselves
 	}
 	return lists, nil

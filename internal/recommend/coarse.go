@@ -23,13 +23,14 @@ const (
 	mostQuery  = 127
 )
 
-// newCoarse makes it of rows that lie one after the other.
-func newCoarse(factors []float32, rank int) coarse {
+// newCoarse makes it of rows that lie one after the other. It calls rest after each small piece of work.
+func newCoarse(factors []float32, rank int, rest func()) coarse {
 	rows := len(factors) / rank
 	blocks := (rows + blockRows - 1) / blockRows
 	c := coarse{groups: (rank + groupBytes - 1) / groupBytes, perScale: make([]float64, blocks), lost: make([]float64, blocks)}
 	c.codes = make([]uint8, blocks*c.blockBytes())
 	for b := range blocks {
+		rest()
 		first := b * blockRows
 		block := factors[first*rank : min(first+blockRows, rows)*rank]
 		scale := largest(block) / mostCode
@@ -39,8 +40,8 @@ func newCoarse(factors []float32, rank int) coarse {
 			for j, y := range block[p : p+rank] {
 				code := math.Round(float64(y) / scale)
 				codes[j/groupBytes*blockRows*groupBytes+p/rank*groupBytes+j%groupBytes] = uint8(zero + code)
-				rest := float64(y) - code*scale
-				lost += rest * rest
+				left := float64(y) - code*scale
+				lost += left * left
 			}
 			c.lost[b] = max(c.lost[b], math.Sqrt(lost))
 		}

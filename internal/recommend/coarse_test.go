@@ -17,7 +17,7 @@ func TestReachMissesNoRow(t *testing.T) {
 			for i := range query {
 				query[i] = float32(r.NormFloat64() * math.Pow(10, float64(r.IntN(30)-15)))
 			}
-			c, q := newCoarse(factors, rank), coarseQuery{codes: make([]int8, (rank+groupBytes-1)/groupBytes*groupBytes)}
+			c, q := newCoarse(factors, rank, atOnce), coarseQuery{codes: make([]int8, (rank+groupBytes-1)/groupBytes*groupBytes)}
 			q.set(query)
 			for first := 0; first < rows; first += blockRows {
 				var products []float64

@@ -33,8 +33,9 @@ type system struct {
 	a, b, y []float64
 }
 
-// newFolder prepares to fold into the factors of an index, with the alpha and regParam that they were trained with.
-func newFolder(x *index, alpha, regParam float64) *folder {
+// newFolder prepares to fold into the factors of an index, with the alpha and regParam that they were trained with. It calls rest after
+// each small piece of work.
+func newFolder(x *index, alpha, regParam float64, rest func()) *folder {
 	f := &folder{index: x, alpha: alpha, regParam: regParam, gramian: make([]float64, x.rank*x.rank)}
 	f.systems.New = func() any {
 		return &system{a: make([]float64, x.rank*x.rank), b: make([]float64, x.rank), y: make([]float64, x.rank)}
@@ -42,6 +43,9 @@ func newFolder(x *index, alpha, regParam float64) *folder {
 	gramian := symmetric(x.rank, f.gramian)
 	y := make([]float64, x.rank)
 	for p := range x.order {
+		if p%256 == 0 {
+			rest()
+		}
 		widen(y, x.row(p))
 		blas64.Syr(1, vector(y), gramian)
 	}

@@ -24,7 +24,7 @@ func TestFoldSolvesTheNormalEquation(t *testing.T) {
 			pairs = append(pairs, pair{Item: int32(random.IntN(items)), Strength: float32(random.IntN(8) - 2)})
 		}
 		x := make([]float32, rank)
-		ok := newFolder(indexOf(factors, rank), alpha, regParam).Fold(x, pairs)
+		ok := newFolder(indexOf(factors, rank), alpha, regParam, atOnce).Fold(x, pairs)
 
 		// The equation's two sides, as Spark's ALS builds them.
 		left, right, n := make([]float64, rank), make([]float64, rank), 0
@@ -75,7 +75,7 @@ func TestFoldSolvesTheNormalEquation(t *testing.T) {
 
 func TestFoldRefusesASingularSystem(t *testing.T) {
 	t.Parallel()
-	folder := newFolder(indexOf([]float32{1, 0}, 2), 1, 0)
+	folder := newFolder(indexOf([]float32{1, 0}, 2), 1, 0, atOnce)
 	if folder.Fold(make([]float32, 2), []pair{{Item: 0, Strength: 1}}) {
 		t.Error("one item of rank two without regularisation was solved")
 	}
@@ -88,7 +88,7 @@ func BenchmarkFold(b *testing.B) {
 	for i := range factors {
 		factors[i] = float32(random.NormFloat64() / 30)
 	}
-	folder := newFolder(indexOf(factors, rank), 40, 0.1)
+	folder := newFolder(indexOf(factors, rank), 40, 0.1, atOnce)
 	for _, n := range []int{1, 5, 20} {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
 			b.ReportAllocs()

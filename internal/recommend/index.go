@@ -38,11 +38,15 @@ type index struct {
 	queries  sync.Pool // of coarseQuery
 }
 
-// newIndex copies the factors that of gives for each item. Items of which it gives none, or zeros, are not in the index.
-func newIndex(items, rank int, of func(item int32) []float32) *index {
+// newIndex copies the factors that of gives for each item. Items of which it gives none, or zeros, are not in the index. It calls rest
+// after each small piece of work.
+func newIndex(items, rank int, of func(item int32) []float32, rest func()) *index {
 	exact := make([]float64, items)
 	x := &index{rank: rank, position: make([]int32, items)}
 	for i := range items {
+		if i%256 == 0 {
+			rest()
+		}
 		exact[i] = norm(of(int32(i)))
 		x.position[i] = -1
 		if exact[i] > 0 {
@@ -56,11 +60,14 @@ func newIndex(items, rank int, of func(item int32) []float32) *index {
 	x.factors = make([]float32, 0, len(x.order)*rank)
 	x.norms = make([]float64, len(x.order))
 	for p, item := range x.order {
+		if p%256 == 0 {
+			rest()
+		}
 		x.position[item] = int32(p)
 		x.norms[p] = exact[item]
 		x.factors = append(x.factors, of(item)...)
 	}
-	x.coarse = newCoarse(x.factors, rank)
+	x.coarse = newCoarse(x.factors, rank, rest)
 	x.queries.New = func() any { return &coarseQuery{codes: make([]int8, x.coarse.groups*groupBytes)} }
 	return x
 }

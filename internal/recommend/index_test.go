@@ -250,6 +250,30 @@ func (x *index) scan(dst []Scored, query []float32, k int, skip *filter) []Score
 	return best
 }
 
+// Beside requests an index is made in pieces of some hundred items at most.
+func TestMakingAnIndexRests(t *testing.T) {
+	t.Parallel()
+	const items, rank = 10_000, 2
+	factors := make([]float32, items*rank)
+	for i := range factors {
+		factors[i] = float32(i%7) + 1
+	}
+	rests := 0
+	rest := func() { rests++ }
+	x := newIndex(items, rank, func(item int32) []float32 { return factors[int(item)*rank : int(item+1)*rank] }, rest)
+	if least := 2*items/256 + items/blockRows; rests < least {
+		t.Errorf("%d rests while an index was made, want at least %d", rests, least)
+	}
+	rests = 0
+	newFolder(x, 1, 0.1, rest)
+	if least := items / 256; rests < least {
+		t.Errorf("%d rests while a folder was made, want at least %d", rests, least)
+	}
+}
+
+// atOnce rests not at all.
+func atOnce() {}
+
 func indexOf(factors []float32, rank int) *index {
-	return newIndex(len(factors)/rank, rank, func(item int32) []float32 { return factors[int(item)*rank : int(item+1)*rank] })
+	return newIndex(len(factors)/rank, rank, func(item int32) []float32 { return factors[int(item)*rank : int(item+1)*rank] }, atOnce)
 }

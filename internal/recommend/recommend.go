@@ -97,10 +97,10 @@ type scratch struct {
 func New(v *model.Version) *Recommender {
 	p, categories := v.Manifest.Parameters, v.Categories // copied, for a pointer into the version would keep all of it
 	r := &Recommender{visitors: v.Visitors, items: v.Items, visitorFactors: v.Factors.Visitors, seen: v.Seen, near: v.Near, recent: v.Recent, weights: p.EventWeights,
-		index: newIndex(v.Items.Len(), v.Factors.Rank, v.Factors.Items.Of), popular: map[string]ranking{}, categories: &categories, rules: &rules{}}
+		index: newIndex(v.Items.Len(), v.Factors.Rank, v.Factors.Items.Of, v.Rest), popular: map[string]ranking{}, categories: &categories, rules: &rules{}}
 	r.blends = model.Blends{Session: p.Blends.Session.Or(model.ByFactors), VisitorNew: p.Blends.VisitorNew.Or(model.ByFactors),
 		VisitorAll: p.Blends.VisitorAll.Or(model.ByFactors)}
-	r.folder = newFolder(r.index, p.Alpha, p.RegParam)
+	r.folder = newFolder(r.index, p.Alpha, p.RegParam, v.Rest)
 	for event, list := range v.Popular {
 		r.popular[event] = newRanking(list, v.Items.Len())
 	}

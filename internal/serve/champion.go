@@ -150,11 +150,14 @@ func (c *champion) activate(name string) (previous *string, err error) {
 
 func (c *champion) load(name string) (*served, error) {
 	begun := time.Now()
-	pace := model.AtOnce
-	if c.current.Load() != nil {
-		pace = model.Gently
+	dir := filepath.Join(c.dir, name)
+	var next *served
+	var err error
+	if c.current.Load() == nil {
+		next, err = load(dir, model.AtOnce)
+	} else {
+		aside(func() { next, err = load(dir, model.Gently) })
 	}
-	next, err := load(filepath.Join(c.dir, name), pace)
 	if err != nil {
 		return nil, err
 	}
@@ -197,7 +200,7 @@ func (c *champion) swap(next *served) {
 	c.metrics.swapped(next)
 	c.log.Info("champion loaded", "version", next.version, "visitors", next.Visitors(), "items", next.Items(),
 		"rank", next.manifest.Parameters.Rank, "seconds", next.loading.Seconds())
-	settleMemory()
+	aside(settleMemory)
 }
 
 func (c *champion) explain(fault string) {
