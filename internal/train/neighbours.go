@@ -29,7 +29,8 @@ const (
 
 // sessions tells what follows each event within its session: columns item, timestamp, n (events of the session), step (place of its
 // moment in the session: events of the same millisecond, such as the lines of an order, have no order among themselves and share a
-// step) and ahead (item and step of the next events, the constant ahead at most).
+// step), again (place of the next event of the same item, null if there is none) and ahead (of the next events, the constant ahead at
+// most: item, step, place, and whether it is the item's first in the session).
 func sessions(ctx context.Context, numbered sql.DataFrame) (sql.DataFrame, error) {
 	const byTime, bySession = "PARTITION BY visitor ORDER BY timestamp, eventid", "PARTITION BY visitor, s"
 	begun, err := numbered.SelectExpr(ctx, "visitor", "item", "timestamp", "eventid", fmt.Sprintf(
@@ -37,17 +38,20 @@ func sessions(ctx context.Context, numbered sql.DataFrame) (sql.DataFrame, error
 	if err != nil {
 		return nil, err
 	}
-	parted, err := begun.SelectExpr(ctx, "visitor", "item", "timestamp", "eventid", fmt.Sprintf("sum(begins) OVER (%s) s", byTime))
+	parted, err := begun.SelectExpr(ctx, "visitor", "item", "timestamp", fmt.Sprintf("sum(begins) OVER (%s) s", byTime),
+		fmt.Sprintf("row_number() OVER (%s) place", byTime))
 	if err != nil {
 		return nil, err
 	}
-	stepped, err := parted.SelectExpr(ctx, "visitor", "s", "item", "timestamp", "eventid", fmt.Sprintf("count(*) OVER (%s) n", bySession),
-		fmt.Sprintf("dense_rank() OVER (%s ORDER BY timestamp) step", bySession))
+	stepped, err := parted.SelectExpr(ctx, "visitor", "s", "item", "timestamp", "place", fmt.Sprintf("count(*) OVER (%s) n", bySession),
+		fmt.Sprintf("dense_rank() OVER (%s ORDER BY timestamp) step", bySession),
+		fmt.Sprintf("row_number() OVER (%s, item ORDER BY place) = 1 first", bySession),
+		fmt.Sprintf("lead(place) OVER (%s, item ORDER BY place) again", bySession))
 	if err != nil {
 		return nil, err
 	}
-	return stepped.SelectExpr(ctx, "item", "timestamp", "n", "step", fmt.Sprintf(
-		"collect_list(struct(item, step)) OVER (%s ORDER BY timestamp, eventid ROWS BETWEEN 1 FOLLOWING AND %d FOLLOWING) ahead", bySession, ahead))
+	return stepped.SelectExpr(ctx, "item", "timestamp", "n", "step", "again", fmt.Sprintf("collect_list(struct(item, step, place, first)) OVER "+
+		"(%s ORDER BY place ROWS BETWEEN 1 FOLLOWING AND %d FOLLOWING) ahead", bySession, ahead))
 }
 
 // together counts how often items are seen together: columns x, y (int), and the counts by the long half-life, neighbours, and by the
@@ -58,16 +62,24 @@ func sessions(ctx context.Context, numbered sql.DataFrame) (sql.DataFrame, error
 //	w = d^-0.5 · n^-0.25 · 2^(-age/halfLife)
 //
 // for the step from i's item to j's, and backward·w for the way back; an item may follow itself.
+//
+// By the long half-life, a pair of two items counts only if j is the first event of its item and i the last before it of its own, and an
+// item follows itself from one of its events to the next only: repeats tell of coming back to an item and of nothing else. Whoever goes to
+// and fro between two items would make them nearer with each turn, though only the first told what leads where. The short memory is no
+// better for it (docs/quality.md).
 func together(ctx context.Context, s *spark.Session, sessions sql.DataFrame, now int64) (sql.DataFrame, error) {
 	if err := sessions.CreateOrReplaceTempView(ctx, "cartwheel_sessions"); err != nil {
 		return nil, err
 	}
 	const backward = 0.8
 	return s.Sql(ctx, fmt.Sprintf(`
-		WITH next AS (SELECT item, timestamp, n, step here, inline(ahead) AS (y, step) FROM cartwheel_sessions),
-		     forth AS (SELECT item x, y, timestamp, pow(greatest(step - here, 1), -0.5D) * pow(n, -0.25D) w FROM next WHERE step - here <= %d),
-		     both AS (SELECT timestamp, inline(IF(x = y, array(struct(x, y, w)), array(struct(x, y, w), struct(y x, x y, %gD * w w)))) FROM forth)
-		SELECT x, y, sum(w * %s) neighbours, sum(w * %s) recent_neighbours FROM both GROUP BY x, y`,
+		WITH next AS (SELECT item, timestamp, n, step here, again, inline(ahead) AS (y, step, place, first) FROM cartwheel_sessions),
+		     forth AS (
+		       SELECT item x, y, timestamp, pow(greatest(step - here, 1), -0.5D) * pow(n, -0.25D) w,
+		              (first OR y = item) AND place <= coalesce(again, place) leads
+		       FROM next WHERE step - here <= %d),
+		     both AS (SELECT timestamp, leads, inline(IF(x = y, array(struct(x, y, w)), array(struct(x, y, w), struct(y x, x y, %gD * w w)))) FROM forth)
+		SELECT x, y, sum(IF(leads, w, 0D) * %s) neighbours, sum(w * %s) recent_neighbours FROM both GROUP BY x, y`,
 		reach, backward, features.Decay(longHalfLife, now), features.Decay(shortHalfLife, now)))
 }
 

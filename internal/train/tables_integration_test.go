@@ -143,9 +143,9 @@ func TestTablesAgreeWithTheirFormulas(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, halfLife := range map[string]float64{"neighbours": longHalfLife, "recent_neighbours": shortHalfLife} {
-		near := wantNear(all, halfLife, now)
+		near := wantNear(all, halfLife, now, func([]touch, int, int) bool { return true })
 		if name == "neighbours" {
-			near = wantWide(near)
+			near = wantWide(wantNear(all, halfLife, now, leads))
 		}
 		df, err := neighbours(ctx, s, counted, name, name == "neighbours")
 		found := 0
@@ -241,8 +241,15 @@ func (m matrix) add(x, y int64, w float64) {
 	m[x][y] += w
 }
 
-// wantNear is the score of each pair of items, before widening.
-func wantNear(all []touch, halfLife float64, now int64) matrix {
+// leads reports whether the i-th event of a session tells where its j-th was come to from.
+func leads(visit []touch, i, j int) bool {
+	of := func(item int64) func(touch) bool { return func(e touch) bool { return e.item == item } }
+	from, to := visit[i].item, visit[j].item
+	return (from == to || !slices.ContainsFunc(visit[:j], of(to))) && !slices.ContainsFunc(visit[i+1:j], of(from))
+}
+
+// wantNear is the score of each pair of items, before widening, by the pairs of events that count.
+func wantNear(all []touch, halfLife float64, now int64, counting func(visit []touch, i, j int) bool) matrix {
 	all = slices.Clone(all)
 	slices.SortFunc(all, func(a, b touch) int {
 		return cmp.Or(cmp.Compare(a.visitor, b.visitor), cmp.Compare(a.timestamp, b.timestamp), strings.Compare(a.id, b.id))
@@ -262,6 +269,9 @@ func wantNear(all []touch, halfLife float64, now int64) matrix {
 				}
 				if steps > reach {
 					break
+				}
+				if !counting(visit, i, j) {
+					continue
 				}
 				w := math.Pow(max(steps, 1), -0.5) * math.Pow(float64(len(visit)), -0.25) * decay(a, halfLife, now)
 				counts.add(a.item, visit[j].item, w)
