@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"strings"
 	"sync"
 	"syscall"
@@ -133,13 +134,21 @@ func (b *bench) start(step string, n int, args ...string) *child {
 	if n > 0 {
 		reexec.KillAt(c.Cmd, step, n)
 	}
-	if err := c.Start(); err != nil {
+	started := make(chan error)
+	go func() {
+		defer close(c.ended)
+		// The signal comes when the thread ends that started the program, so no other goroutine may have it and end it, as an API does.
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		err := c.Start()
+		started <- err
+		if err == nil {
+			c.err = c.Cmd.Wait()
+		}
+	}()
+	if err := <-started; err != nil {
 		b.Fatal(err)
 	}
-	go func() {
-		c.err = c.Cmd.Wait()
-		close(c.ended)
-	}()
 	return c
 }
 

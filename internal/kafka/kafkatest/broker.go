@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -21,11 +22,12 @@ type Broker struct {
 	Addr string // of its PLAINTEXT listener
 	Port int    // of that, and of further listeners the next ones
 
-	t    testing.TB
-	dir  string
-	java string
-	libs string
-	cmd  *exec.Cmd
+	t     testing.TB
+	dir   string
+	java  string
+	libs  string
+	cmd   *exec.Cmd
+	ended chan struct{} // closed when cmd has ended
 }
 
 // NewBroker starts a broker, with these lines after the usual ones of its server.properties, and ends it with the test.
@@ -96,7 +98,20 @@ func (b *Broker) Start() {
 	b.cmd = exec.Command(b.java, "-Xmx512m", "-cp", b.libs, "kafka.Kafka", filepath.Join(b.dir, "server.properties"))
 	b.cmd.Stdout, b.cmd.Stderr = log, log
 	b.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} // a test that is killed leaves no broker behind
-	if err := b.cmd.Start(); err != nil {
+	started := make(chan error)
+	b.ended = make(chan struct{})
+	go func() {
+		defer close(b.ended)
+		// That signal comes when the thread ends that started the broker, so no other goroutine may have it and end it.
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		err := b.cmd.Start()
+		started <- err
+		if err == nil {
+			_ = b.cmd.Wait()
+		}
+	}()
+	if err := <-started; err != nil {
 		b.t.Fatal(err)
 	}
 	for deadline := time.Now().Add(90 * time.Second); ; time.Sleep(200 * time.Millisecond) {
@@ -118,13 +133,13 @@ func (b *Broker) Start() {
 // Stop ends the broker in order.
 func (b *Broker) Stop() {
 	_ = b.cmd.Process.Signal(syscall.SIGTERM)
-	_ = b.cmd.Wait()
+	<-b.ended
 }
 
 // Kill ends the broker at once, if it runs.
 func (b *Broker) Kill() {
 	_ = b.cmd.Process.Kill()
-	_ = b.cmd.Wait()
+	<-b.ended
 }
 
 // tool runs one of Kafka's own programs against the broker, by its class, and returns what it says.
