@@ -10,6 +10,11 @@ import (
 
 // OffsetAt returns the offset of a partition's first record that was produced at a time or later, or the end if there is none.
 func (c *Client) OffsetAt(ctx context.Context, topic string, partition int, at time.Time) (int64, error) {
+	// The end is asked for first: a record that comes before the other answer, which may not know of it, is not passed over.
+	bounds, err := c.Offsets(ctx, topic, partition)
+	if err != nil {
+		return 0, err
+	}
 	res, err := c.kafka.ListOffsets(ctx, &kafkago.ListOffsetsRequest{
 		Topics: map[string][]kafkago.OffsetRequest{topic: {kafkago.TimeOffsetOf(partition, at)}},
 	})
@@ -24,8 +29,7 @@ func (c *Client) OffsetAt(ctx context.Context, topic string, partition int, at t
 						return offset, nil
 					}
 				}
-				bounds, err := c.Offsets(ctx, topic, partition)
-				return bounds.End, err
+				return bounds.End, nil
 			}
 		}
 	}
