@@ -103,7 +103,7 @@ func (c *coarse) reach(b int, q *coarseQuery, longest, least float64) uint32 {
 	case !(limit > math.MinInt32): // among them NaN, where a scale is 0
 		return math.MaxUint32
 	}
-	return reach(c.block(b), q.codes, int32(limit)) // towards 0, which no whole number between has, the sum of the codes' products among them
+	return reach(c.block(b), q.codes, int32(limit)) // rounded towards 0: sums are whole, so that none is left out
 }
 
 // reachPortable reports of each row of a block whether the sum of the products of its codes with the query's is at least limit.
