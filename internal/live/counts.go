@@ -50,6 +50,7 @@ type Wanted struct {
 // Counts are decayed counts of every item's events, by kind and window. They are safe for concurrent use.
 type Counts struct {
 	maxItems int
+	since    time.Time // from when on all events are counted
 	now      func() time.Time
 
 	mu       sync.Mutex
@@ -67,12 +68,13 @@ type ranking struct {
 	list []Wanted
 }
 
-// newCounts counts up to so many items, by that clock.
-func newCounts(items int, now func() time.Time) *Counts {
-	return &Counts{maxItems: items, now: now, items: map[string]*counted{}, rankings: map[string]ranking{}}
+// newCounts counts up to so many items, of the events since a time, by that clock.
+func newCounts(items int, since time.Time, now func() time.Time) *Counts {
+	return &Counts{maxItems: items, since: since, now: now, items: map[string]*counted{}, rankings: map[string]ranking{}}
 }
 
-// Add counts an event of an item at a time (Unix ms). Whoever calls it sees to it that each event is counted once.
+// Add counts an event of an item at a time (Unix ms), one from the future as of now: the item's other events would have aged until then.
+// Whoever calls it sees to it that each event is counted once.
 func (c *Counts) Add(item, kind string, at int64) {
 	k := slices.Index(event.Kinds, kind)
 	if k < 0 {
@@ -80,6 +82,7 @@ func (c *Counts) Add(item, kind string, at int64) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	at = min(at, c.now().UnixMilli())
 	one := c.items[item]
 	if one == nil {
 		if len(c.items) >= c.maxItems {
@@ -147,9 +150,11 @@ func (c *Counts) Popular(window, kind string) []Wanted {
 //
 // with n the events of the short window, E what the long one leads to expect in it, and a = 5. It is the mean of what an item's true
 // rise may be, if rises are spread about 1 by Gamma(a, a): DuMouchel 1999, "Bayesian Data Mining in Large Frequency Tables", with one
-// component. So few events make no trend.
+// component. So few events make no trend. Where less than the long window has been counted, E is what that leads to expect: what is
+// wanted evenly all the time does not trend when a server starts.
 func (c *Counts) Trending() []Wanted {
-	share := float64(Windows[short].Span) / float64(Windows[long].Span)
+	known := c.now().Sub(c.since)
+	share := filled(short, known) / filled(long, known)
 	return c.ranked("trending", func(one *counted, now int64) float64 {
 		n := one.of("", short, now)
 		if rise := (n + trendPrior) / (one.of("", long, now)*share + trendPrior); rise > 1 {
@@ -157,6 +162,12 @@ func (c *Counts) Trending() []Wanted {
 		}
 		return 0
 	})
+}
+
+// filled is how many events a window counts where one a nanosecond has come for some time.
+func filled(window int, known time.Duration) float64 {
+	span := float64(Windows[window].Span)
+	return -span * math.Expm1(-max(1, float64(known))/span)
 }
 
 func (c *Counts) ranked(name string, score func(*counted, int64) float64) []Wanted {

@@ -45,12 +45,13 @@ type Feed struct {
 type position struct {
 	next    atomic.Int64
 	end     atomic.Int64 // the offset that the next record will get, when last asked
-	current atomic.Int64 // Unix ms: when everything had been read, last; 0 if never
+	current atomic.Int64 // when everything had been read, last, as the time since the feed was made; 0 if never
 }
 
 // New makes a feed, which holds nothing before Run.
 func New(o Options) *Feed {
-	return &Feed{History: newHistory(o.Visitors), Counts: newCounts(maxItems, time.Now), Writer: newWriter(o.Topic, o.Log), o: o, started: time.Now()}
+	now := time.Now()
+	return &Feed{History: newHistory(o.Visitors), Counts: newCounts(maxItems, now.Add(-o.Back), time.Now), Writer: newWriter(o.Topic, o.Log), o: o, started: now}
 }
 
 const (
@@ -142,7 +143,7 @@ func (f *Feed) follow(ctx context.Context, topic string, partition int, since ti
 			p.next.Store(fetched.NextOffset())
 			p.end.Store(fetched.StableEnd)
 			if p.next.Load() >= fetched.StableEnd {
-				p.current.Store(time.Now().UnixMilli())
+				p.current.Store(int64(time.Since(f.started))) // which no change of the system's clock touches
 			}
 			return nil
 		})
@@ -238,13 +239,9 @@ func (f *Feed) Lag() (records int64, behind time.Duration) {
 	oldest := int64(math.MaxInt64)
 	for _, p := range f.positions() {
 		records += max(0, p.end.Load()-p.next.Load())
-		current := p.current.Load()
-		if current == 0 {
-			current = f.started.UnixMilli()
-		}
-		oldest = min(oldest, current)
+		oldest = min(oldest, p.current.Load())
 	}
-	return records, max(0, time.Since(time.UnixMilli(oldest)))
+	return records, time.Since(f.started) - time.Duration(oldest)
 }
 
 // errNotYet says that no broker has answered so far.
