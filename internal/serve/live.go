@@ -20,8 +20,9 @@ import (
 
 // newEvents tells the events that a version was not trained with from those that it was.
 //
-// The batch files' names say up to which offset of each partition it was. An event behind that is new, however late it came; and so is
-// one that is later than all of the data, so that a topic which was made anew is not taken for one that was read.
+// The batch files' names say up to which offset of each partition it was. An event behind that is new, however late it came, and so is
+// every one of a partition that has no file; and one that is later than all of the data, so that a topic which was made anew is not taken
+// for one that was read.
 type newEvents struct {
 	read map[int32]int64 // by partition: the last offset that the version was trained with
 	to   int64           // Unix ms
@@ -40,7 +41,7 @@ func newEventsOf(m *model.Manifest) newEvents {
 
 func (n *newEvents) has(e *live.Event) bool {
 	last, read := n.read[e.Partition]
-	return e.At > n.to || read && e.Offset > last
+	return e.At > n.to || len(n.read) > 0 && (!read || e.Offset > last)
 }
 
 // visitor answers for a visitor by the version and by what has come since. An erased visitor is one whom nobody knows.
