@@ -138,7 +138,7 @@ func parse(args []string, getenv func(string) string, out io.Writer) (*settings,
 	f.Env("erasures-topic", "KAFKA_ERASURES_TOPIC")
 	f.StringVar(&s.group, "group-id", batch.Group, "the consumers' `group`, whose progress the dashboard shows")
 	f.Env("group-id", "KAFKA_GROUP_ID")
-	f.DurationVar(&s.live.Back, "live-back", 24*time.Hour, "`time` that the topic is read back at the start")
+	f.DurationVar(&s.live.Back, "live-back", live.Windows[len(live.Windows)-1].Span, "`time` that the topic is read back at the start")
 	f.Env("live-back", "API_LIVE_BACK")
 	f.IntVar(&s.live.Visitors, "live-visitors", 1_000_000, "`number` of visitors whose newest events are kept, in 1 KB each on average")
 	f.Env("live-visitors", "API_LIVE_VISITORS")
