@@ -77,6 +77,11 @@ func (c *Categories) Of(item int32) []int32 {
 	return c.of[c.byItem[item]:c.byItem[item+1]]
 }
 
+// Items returns the numbers of the items that are in a category itself, not below it.
+func (c *Categories) Items(category int32) []int32 {
+	return c.items[c.starts[category]:c.starts[category+1]]
+}
+
 // loadCategories reads both tables. Every category stands once, its parent is one of them, and no path of parents comes back.
 func loadCategories(into *Categories, tree, members table, items int) error {
 	names, parents, err := readTree(tree)

@@ -31,6 +31,7 @@ type mixture struct {
 	touched []int32     // the items of which it says something
 	looks   []look      // at each of these, while they are weighed
 	history []weighed
+	filled  bool // whether what the blend weighs says nothing, but what an answer is filled by does
 	met     *set
 	top     []Scored
 }
@@ -79,7 +80,7 @@ func (m *mixture) clear() {
 		clear(m.said)
 		m.round = 1
 	}
-	m.touched, m.history, m.query, m.blend = m.touched[:0], m.history[:0], nil, model.Blend{}
+	m.touched, m.history, m.query, m.blend, m.filled = m.touched[:0], m.history[:0], nil, model.Blend{}, false
 }
 
 // of is what the history says of an item.
@@ -196,9 +197,9 @@ func (m *mixture) touch(item int32) *signals {
 	return &s.signals
 }
 
-// silent reports whether no signal but popularity says anything.
+// silent reports whether nothing but popularity says anything.
 func (m *mixture) silent() bool {
-	return m.blend.Neighbours == 0 && m.blend.Recent == 0 && m.blend.Own == 0 && m.blend.Factors == 0
+	return !m.filled && m.blend.Neighbours == 0 && m.blend.Recent == 0 && m.blend.Own == 0 && m.blend.Factors == 0
 }
 
 // atMost bounds the score of an item, its boost included, by its score besides factors and a look at no more than the length of its
@@ -375,6 +376,9 @@ func (r *Recommender) mixed(s *scratch, strategy string, o Options) Answer {
 		if scored.Item >= 0 {
 			s.best[i].Item = r.popular[model.PopularAll].order[scored.Item]
 		}
+	}
+	if strategy == StrategySession {
+		r.fill(s, o)
 	}
 	a := r.answer(s, strategy, s.best, o)
 	if o.Explain {

@@ -91,6 +91,9 @@ type scratch struct {
 	clicks    []int32  // a negative number -1-i stands for strangers[i]
 	strangers []string // items of the session that the version does not know
 	mixture   mixture
+
+	categories []int32  // of the session's items
+	near       []Scored // by factors, where the blend has no weight for them
 }
 
 // New prepares to answer from a version. It copies the items' factors into the order of search, so that the version may be let go.
@@ -183,7 +186,9 @@ func (r *Recommender) taste(s *scratch, visitor int32) []float32 {
 }
 
 // Session answers for somebody of whom only the clicks of a session are known, oldest first. An item that the version does
-// not know yet can only be shown itself; if the version knows none of them and that is not wanted, the answer goes by popularity.
+// not know yet can only be shown itself; if the version knows none of them and that is not wanted, the answer goes by popularity. When
+// the items run out that the blend gives a score, others follow with score 0: by factors, then those popular in the categories of the
+// session's items, then by popularity.
 func (r *Recommender) Session(clicks []Click, o Options) Answer {
 	s := r.begin(o)
 	defer r.scratches.Put(s)
@@ -224,6 +229,9 @@ func (r *Recommender) weighSession(s *scratch, clicks []Click, blend model.Blend
 	}
 	s.mixture.weighClicks(s.clicks, blend)
 	r.prepare(&s.mixture, query, blend)
+	if s.mixture.silent() && r.hints(s) {
+		s.mixture.filled, s.mixture.blend.Popular = true, 0
+	}
 }
 
 // number is an item's number, or for one that the version does not know -1-i, where it is s.strangers[i].
