@@ -24,6 +24,16 @@ const shared = {
     signal.addEventListener("abort", () => this.listeners.delete(see));
     if (this.status) see(this.status);
   },
+  // onVersions tells of versions that came, went, or took over: what was asked of them before is old then.
+  onVersions(see, signal) {
+    const versionsOf = (s) => JSON.stringify([s.models, s.api.version]);
+    let known = this.status && versionsOf(this.status);
+    this.onStatus((s) => {
+      const now = versionsOf(s);
+      if (known && now !== known) see();
+      known = now;
+    }, signal);
+  },
 };
 const longest = 300; // looks that are kept: ten minutes
 

@@ -28,7 +28,7 @@ export async function explorer(root, shared, signal) {
         h("p", { class: "muted small" }, "By id: known ones by what they did, unknown ones by what is popular.")),
       h("section", { class: "panel", "aria-labelledby": "h-session" },
         h("h2", { id: "h-session" }, "Or a session"),
-        h("p", { class: "muted small" }, "Click items on the right: each click goes into an anonymous session, as if the item was"),
+        h("p", { class: "muted small" }, "Click items of the list: each click goes into an anonymous session, as if the item was"),
         h("p", { class: "row" }, h("label", { for: "kind", class: "hidden" }, "Kind of the next event"), kind),
         who),
       h("section", { class: "panel options", "aria-label": "Options" },
@@ -110,6 +110,7 @@ export async function explorer(root, shared, signal) {
   }
 
   await refresh();
+  shared.onVersions(refresh, signal);
 }
 
 function recommendations(state, seen, signal) {

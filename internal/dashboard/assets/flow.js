@@ -95,7 +95,7 @@ function stage(name, of) {
         if (!facts.children[i]) facts.append(h("div", {}, h("dt", {}), h("dd", {})));
         say(facts.children[i].firstChild, label);
         say(facts.children[i].lastChild, value);
-      facts.children[i].lastChild.className = /^\d{8}T/.test(value) ? "mono" : "";
+        facts.children[i].lastChild.className = /^\d{8}T/.test(value) ? "mono" : "";
       });
       while (facts.children.length > now.facts.length) facts.lastChild.remove();
     },
@@ -122,9 +122,11 @@ function refused(title, about, none, r) {
     r.reasons.length > 0 ? h("p", { class: "muted small" }, r.where) : null);
 }
 
-const times = (c) => axis(c, { values: (_, all) => all.map(clock), space: 90, size: 28 });
+// Seconds and events are whole: a step of half of one would be rounded to what is not so.
+const wholeSteps = Array.from({ length: 40 }, (_, i) => [1, 2, 5][i % 3] * 10 ** Math.floor(i / 3));
+const times = (c) => axis(c, { values: (_, all) => all.map(clock), incrs: [1, 2, 5, 10, 15, 30, 60, 120, 300], space: 90, size: 28 });
 const zero = { range: (_, low, high) => [0, Math.max(high || 0, 10) * 1.1] };
-const numbers = (c) => axis(c, { values: (_, all) => all.map(short), size: 52 });
+const numbers = (c) => axis(c, { values: (_, all) => all.map(short), incrs: wholeSteps, size: 52 });
 const throughputOptions = (c) => ({
   scales: { y: zero }, axes: [times(c), numbers(c)],
   series: [{}, { stroke: c.one, width: 2, points: { show: false }, fill: `${c.one}1f` }, { stroke: c.two, width: 2, points: { show: false } }],

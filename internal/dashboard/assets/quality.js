@@ -4,6 +4,7 @@
 import { get } from "./api.js";
 import { axis, chart, legend, whiskers } from "./chart.js";
 import { count, command, date, empty, h, hundred, interval, percent, pill, scroll } from "./dom.js";
+import { gate } from "./versions.js";
 
 const questions = ["visitor, new items", "visitor, all items", "session, next item"];
 const names = { blend: "Cartwheel", als: "ALS alone", neighbours: "Neighbours alone", session: "Session alone", popular: "Popularity", random: "Chance" };
@@ -15,46 +16,63 @@ const explained = {
 };
 
 export async function quality(root, shared, signal) {
+  const chosen = {}; // by whoever looks; what is not chosen follows the champion
+  let drawn = new AbortController();
+  signal.addEventListener("abort", () => drawn.abort());
+  const load = () => {
+    drawn.abort();
+    drawn = new AbortController();
+    return draw(root, chosen, drawn.signal);
+  };
+  await load();
+  shared.onVersions(() => load().catch(() => {}), signal);
+}
+
+async function draw(root, chosen, signal) {
   const list = await get("/v1/models", signal);
   const measured = list.models.filter((m) => m.metrics && Object.keys(m.metrics).length > 0).reverse(); // oldest first
-  root.append(h("h1", {}, "Quality"));
+  const focused = root.contains(document.activeElement) ? document.activeElement.id : "";
+  root.replaceChildren(h("h1", {}, "Quality"));
   if (measured.length === 0) {
     root.append(empty("No version was measured yet.", h("p", { class: "muted" }, "Each training asks its version about the latest tenth of the events, and notes what came out."), command("go run ./sparkjobs/train")));
     return;
   }
-  const metrics = Object.keys(measured.at(-1).metrics[`${questions[0]}: blend`]?.values ?? Object.values(measured.at(-1).metrics)[0].values);
-  const question = select("Question", questions.map((q) => [q, q]), questions[0]);
-  const metric = select("Metric, x100", metrics.map((m) => [m, m.replace("@", " @ ")]), metrics.includes("ndcg@10") ? "ndcg@10" : metrics[0]);
-  const version = select("Version", measured.toReversed().map((m) => [m.version, m.version + (m.champion ? " (champion)" : "")]), list.champion ?? measured.at(-1).version);
+  const metrics = [...new Set(measured.flatMap((m) => Object.values(m.metrics).flatMap((of) => Object.keys(of.values))))].sort();
+  const shown = measured.find((m) => m.version === (chosen.version ?? list.champion)) ?? measured.at(-1);
+  const asked = questions.find((q) => shown.metrics[`${q}: blend`]) ?? questions[0];
+  const question = select("question", "Question", questions.map((q) => [q, q]), chosen.question ?? asked);
+  const metric = select("metric", "Metric, x100", metrics.map((m) => [m, m.replace("@", " @ ")]), chosen.metric ?? (metrics.includes("ndcg@10") ? "ndcg@10" : metrics[0]));
+  const version = select("version", "Version", measured.toReversed().map((m) => [m.version, m.version + (m.champion ? " (champion)" : "")]), shown.version);
   const over = h("section", { class: "panel", "aria-labelledby": "h-over" });
   const beside = h("section", { class: "panel", "aria-labelledby": "h-beside" });
-  const gate = h("section", { class: "panel", "aria-labelledby": "h-gate" });
+  const decided = h("section", { class: "panel", "aria-labelledby": "h-gate" });
   const purchase = h("section", { class: "panel", "aria-labelledby": "h-purchase" });
-  root.append(h("div", { class: "tools" }, question.label, metric.label, version.label), h("div", { class: "two" }, h("div", {}, over, purchase), h("div", {}, beside, gate)));
+  root.append(h("div", { class: "tools" }, question.label, metric.label, version.label), h("div", { class: "two" }, h("div", {}, over, purchase), h("div", {}, beside, decided)));
+  if (focused) document.getElementById(focused)?.focus({ preventScroll: true });
 
-  let drawn = new AbortController();
-  const draw = () => {
-    drawn.abort();
-    drawn = new AbortController();
-    signal.addEventListener("abort", () => drawn.abort(), { signal: drawn.signal });
-    overTime(over, measured, question.value(), metric.value(), drawn.signal);
+  let plotted = new AbortController();
+  signal.addEventListener("abort", () => plotted.abort());
+  const figures = () => {
+    plotted.abort();
+    plotted = new AbortController();
+    overTime(over, measured, question.value(), metric.value(), plotted.signal);
     besideOthers(beside, measured.find((m) => m.version === version.value()), question.value(), metric.value());
   };
   const detail = async () => {
     const manifest = await get(`/v1/models/${encodeURIComponent(version.value())}`, signal);
-    decision(gate, manifest);
+    decision(decided, manifest);
     foretold(purchase, manifest.purchase, signal);
   };
-  question.onchange(draw);
-  metric.onchange(draw);
-  version.onchange(() => (draw(), detail()));
-  draw();
+  question.onchange((value) => ((chosen.question = value), figures()));
+  metric.onchange((value) => ((chosen.metric = value), figures()));
+  version.onchange((value) => ((chosen.version = value), figures(), detail()));
+  figures();
   await detail();
 }
 
-function select(text, options, value) {
-  const field = h("select", {}, options.map(([v, label]) => h("option", { value: v, selected: v === value }, label)));
-  return { label: h("label", {}, text, field), value: () => field.value, onchange: (f) => field.addEventListener("change", f) };
+function select(id, text, options, value) {
+  const field = h("select", { id }, options.map(([v, label]) => h("option", { value: v, selected: v === value }, label)));
+  return { label: h("label", {}, text, field), value: () => field.value, onchange: (see) => field.addEventListener("change", () => see(field.value)) };
 }
 
 function overTime(panel, measured, question, metric, signal) {
@@ -91,18 +109,23 @@ function besideOthers(panel, m, question, metric) {
     const found = Object.keys(names).map((who) => [who, m.metrics[`${question}${suffix}: ${who}`]]).filter(([, measured]) => measured?.values[metric]);
     if (found.length > 0) rows.push([part, found]);
   }
+  const ofVisitors = question.startsWith("visitor");
   const most = Math.max(...rows.flatMap(([, found]) => found.map(([, measured]) => measured.values[metric].high)), 1e-9);
-  panel.replaceChildren(
-    h("div", { class: "head" }, h("h2", { id: "h-beside" }, "Beside others"), h("span", { class: "muted mono" }, m.version)),
+  const head = h("div", { class: "head" }, h("h2", { id: "h-beside" }, "Beside others"), h("span", { class: "muted mono" }, m.version));
+  if (rows.length === 0) {
+    panel.replaceChildren(head, h("p", { class: "muted" }, `This version was not asked "${question}": the later events of its time held nothing to ask.`));
+    return;
+  }
+  panel.replaceChildren(head,
     scroll("Beside others", h("table", { class: "forest" },
       h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "recommender"), h("th", { scope: "col" }, "95 % interval"), h("th", { scope: "col", class: "number" }, `${metric.replace("@", " @ ")}`), h("th", { scope: "col", class: "number" }, "95 %"))),
       rows.map(([part, found]) => h("tbody", {},
-        h("tr", { class: "part" }, h("th", { scope: "rowgroup", colSpan: 4 }, part === "all" ? "all questions" : `${part} visitors`, h("span", { class: "muted" }, ` · ${count(found[0][1].cases)} asked`))),
+        h("tr", { class: "part" }, h("th", { scope: "rowgroup", colSpan: 4 }, part !== "all" ? `${part} visitors` : ofVisitors ? "known visitors" : "all questions", h("span", { class: "muted" }, ` · ${count(found[0][1].cases)} asked`))),
         found.map(([who, measured]) => {
           const v = measured.values[metric];
           return h("tr", { class: who }, h("th", { scope: "row" }, names[who]), h("td", { class: "wide" }, whisker(v, most)), h("td", { class: "number" }, hundred(v)), h("td", { class: "number muted" }, interval(v)));
         }))))),
-    h("p", { class: "muted small" }, "Warm visitors have factors of their own in the model, cold ones are folded in. All recommenders were asked the same questions."));
+    h("p", { class: "muted small" }, `Warm visitors have factors of their own in the model, cold ones are folded in${ofVisitors ? "; those of whom nothing was known count among the cold alone" : ""}. All recommenders were asked the same questions.`));
 }
 
 function whisker(v, most) {
@@ -116,7 +139,7 @@ function whisker(v, most) {
 function decision(panel, manifest) {
   const d = manifest.decision;
   panel.replaceChildren(h("div", { class: "head" }, h("h2", { id: "h-gate" }, "The gate's decision"),
-    d ? d.promoted ? pill(d.forced ? "promoted by force" : "promoted", "good") : pill("kept back", "warn") : pill("not asked")));
+    d ? gate(d) : pill("not asked")));
   if (!d) {
     panel.append(h("p", { class: "muted" }, "This version is of a program that promoted whatever it trained."));
     return;
@@ -145,7 +168,7 @@ function foretold(panel, p, signal) {
   const most = Math.min(1, 10 ** Math.ceil(Math.log10(Math.max(...rows.flatMap((r) => [r.predicted, r.observed])))));
   const heaviest = Math.max(...rows.map((r) => r.visitors));
   const words = `Calibration in ${rows.length} groups of visitors: ${rows.map((r) => `${percent(r.predicted, 2)} foretold, ${percent(r.observed, 2)} bought`).join("; ")}`;
-  const scale = { time: false, distr: 3, range: [least, most] };
+  const scale = { time: false, distr: 3, range: [least / 1.5, most * 1.5] }; // room for the dots at the edges
   const shown = (v) => percent(v, Math.max(0, -Math.round(Math.log10(v)) - 2));
   const decades = (c, more) => axis(c, { splits: () => tens(least, most), values: (_, all) => all.map((v) => shown(v)), ...more });
   const across = (c) => decades(c, { size: 30, values: (u, all) => all.map((v, i) => (u.width < 420 && i % 2 ? "" : shown(v))) });

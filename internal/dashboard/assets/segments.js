@@ -9,19 +9,24 @@ const features = {
 };
 
 export async function segments(root, shared, signal) {
-  root.append(h("h1", {}, "Segments"));
+  await draw(root, signal);
+  shared.onVersions(() => draw(root, signal).catch(() => {}), signal);
+}
+
+async function draw(root, signal) {
+  const title = h("h1", {}, "Segments");
   let list;
   try {
     list = await get("/v1/segments", signal);
   } catch (error) {
     if (error.status !== 404 && error.status !== 503) throw error;
-    root.append(empty(error.status === 503 ? "No version is served yet." : "The champion has no segments.", h("p", { class: "muted" }, error.message), error.status === 503 ? command("go run ./sparkjobs/train") : null));
+    root.replaceChildren(title, empty(error.status === 503 ? "No version is served yet." : "The champion has no segments.", h("p", { class: "muted" }, error.message), error.status === 503 ? command("go run ./sparkjobs/train") : null));
     return;
   }
   const all = list.segments.toSorted((a, b) => b.visitors - a.visitors);
   const largest = all[0]?.visitors ?? 1;
   const known = [...Object.keys(features).filter((f) => f in list.means), ...Object.keys(list.means).filter((f) => !(f in features))];
-  root.append(
+  root.replaceChildren(title,
     h("section", { class: "panel", "aria-labelledby": "h-sizes" },
       h("div", { class: "head" }, h("h2", { id: "h-sizes" }, "Sizes"), h("span", { class: "muted" }, `${count(list.visitors)} visitors in ${all.length} segments, version `, h("span", { class: "mono" }, list.model_version))),
       h("table", { class: "bars" }, h("thead", { class: "hidden" }, h("tr", {}, ["segment", "size", "visitors", "share"].map((t) => h("th", { scope: "col" }, t)))),

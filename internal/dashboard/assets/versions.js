@@ -17,11 +17,7 @@ export async function versions(root, shared, signal) {
     }));
   };
   await load();
-  let known = shared.status?.models;
-  shared.onStatus((s) => { // a training has ended, or somebody has activated another version
-    if (known && (s.models.versions !== known.versions || s.models.champion !== known.champion || s.models.previous !== known.previous || s.models.damaged !== known.damaged)) load().catch(() => {});
-    known = s.models;
-  }, signal);
+  shared.onVersions(() => load().catch(() => {}), signal);
 }
 
 function table(list, shared, choose) {
@@ -44,9 +40,11 @@ function row(m, choose) {
     h("td", { class: "number" }, m.training_seconds ? duration(m.training_seconds) : "–"),
     ["events", "visitors", "items"].map((of) => h("td", { class: "number" }, count(m.counts[of]))),
     h("td", { class: "number" }, ours ? [h("strong", {}, hundred(ours)), h("span", { class: "muted" }, ` [${interval(ours)}]`), theirs ? h("div", { class: "muted small" }, `popularity ${hundred(theirs)}`) : null] : "–"),
-    h("td", { class: "gate" }, m.decision ? [m.decision.promoted ? pill("passed", "good") : pill("kept back", "warn"), h("div", { class: "muted small" }, m.decision.reason)] : h("span", { class: "muted" }, "–")),
+    h("td", { class: "gate" }, m.decision ? [gate(m.decision), h("div", { class: "muted small" }, m.decision.reason)] : h("span", { class: "muted" }, "–")),
     h("td", { class: "number" }, m.champion ? null : h("button", { type: "button", "aria-label": `Activate ${m.version}`, onclick: () => choose(m.version, "activate") }, "Activate")));
 }
+
+export const gate = (d) => (d.forced ? pill("promoted by force", "warn") : d.promoted ? pill("promoted", "good") : pill("kept back", "warn"));
 
 // confirm asks, acts, and resolves to whether it was done. The key is used for this one request and kept nowhere.
 function confirm(version, way, champion) {
