@@ -11,8 +11,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/segmentio/kafka-go"
-
 	"cartwheel/internal/kafka/kafkatest"
 	"cartwheel/internal/live"
 	"cartwheel/internal/model/modeltest"
@@ -313,23 +311,32 @@ func TestKafkaAway(t *testing.T) {
 	}
 }
 
-// What is no event is passed over, and told.
+// What is no event is passed over, and told, however much of it comes.
 func TestMalformedRecords(t *testing.T) {
 	t.Parallel()
 	_, addr := broker(t)
 	p := startLive(t, liveShop(t), addr)
-	transport := &kafka.Transport{}
-	defer transport.CloseIdleConnections()
-	w := &kafka.Writer{Addr: kafka.TCP(addr), Transport: transport, Topic: "events", RequiredAcks: kafka.RequireAll, BatchTimeout: time.Millisecond}
-	defer w.Close()
-	for _, value := range []string{"", "{}", "no JSON", view("anna", "b1"), strings.Repeat("x", 1000)} { // an event without an id cannot be told from its repeats
-		if err := w.WriteMessages(t.Context(), kafka.Message{Key: []byte("k"), Value: []byte(value)}); err != nil {
-			t.Fatal(err)
-		}
+	client := kafkatest.Open(t, addr)
+	values := []string{"", "{}", "no JSON", "\xff\xfe", "null", "[]", strings.Repeat("[", 10_000), strings.Repeat("x", 900_000), view("anna", "b1")} // an event without an id cannot be told from its repeats
+	for i := range 50_000 {
+		values = append(values, fmt.Sprintf(`{"visitorid":"v-%d","event":"view","itemid":"i","eventid":"e-%d","timestamp":-1}`, i, i))
 	}
-	p.waitFor(t, "cartwheel_live_malformed_total", "5")
+	lines := strings.Count(p.log.text(), "\n")
+	for partition := range 3 {
+		kafkatest.Send(t, client, "events", partition, values...)
+	}
 	if a := p.post(t, view("anna", "b1")); a.status != 202 {
 		t.Fatalf("status %d: %s", a.status, a.body)
 	}
 	p.waitFor(t, "cartwheel_live_events_total", "1")
+	p.await(t, "all are told", func() bool {
+		n, err := strconv.ParseFloat(p.metric(t, "cartwheel_live_malformed_total"), 64)
+		return err == nil && n == float64(3*len(values))
+	})
+	if visitors := p.metric(t, "cartwheel_live_visitors"); visitors != "1" {
+		t.Errorf("%s visitors are held", visitors)
+	}
+	if more := strings.Count(p.log.text(), "\n") - lines; more > 5 {
+		t.Errorf("the log grew by %d lines", more)
+	}
 }

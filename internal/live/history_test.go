@@ -141,6 +141,30 @@ func TestErasedVisitorsStayAway(t *testing.T) {
 	}
 }
 
+// What a history says that it holds is what it takes, so that its bound is one of the memory. No other test runs beside this one.
+func TestBytesAreThoseInUse(t *testing.T) {
+	for _, events := range []int{1, 3, maxEvents} {
+		for _, visitors := range []int{2_000, 3_000, 4_000} { // a map doubles at times
+			var before, after runtime.MemStats
+			runtime.GC()
+			runtime.ReadMemStats(&before)
+			h := newHistory(2 * visitors)
+			for i := range events {
+				for v := range visitors {
+					h.Add(view(fmt.Sprint("visitor-", v), fmt.Sprint(i*v), fmt.Sprint(i, "-", v), 1_700_000_000_000+int64(i)), int32(v%6), int64(v), later)
+				}
+			}
+			runtime.GC()
+			runtime.ReadMemStats(&after)
+			said := h.Size().Bytes
+			if taken := float64(after.HeapAlloc - before.HeapAlloc); taken > 1.15*float64(said) || taken < 0.6*float64(said) {
+				t.Errorf("%d visitors of %d events take %.0f bytes, and %d are said", visitors, events, taken, said)
+			}
+			runtime.KeepAlive(h)
+		}
+	}
+}
+
 // BenchmarkBytesPerVisitor fills a history as RetailRocket's visitors would, most of whom have few events, and measures the memory.
 func BenchmarkBytesPerVisitor(b *testing.B) {
 	for name, events := range map[string]func(*rand.Rand) int{

@@ -67,6 +67,12 @@ func (l *letter) bytes() int64 {
 	return int64(len(l.key) + len(l.value) + len(l.id) + len(l.trace) + 64)
 }
 
+// bytesOf is what the letter of an event will take, about: it has each id once in JSON, two of them once more, and names, a time and
+// punctuation beside.
+func bytesOf(e *event.Event, trace string) int64 {
+	return int64(2*len(e.VisitorID) + len(e.ItemID) + len(e.TransactionID) + 2*len(e.EventID) + len(trace) + 3*64)
+}
+
 // newWriter writes to a topic once Run has found it.
 func newWriter(topic string, log *slog.Logger) *Writer {
 	w := &Writer{topic: topic, log: log}
@@ -89,17 +95,19 @@ func (w *Writer) Write(events []event.Event, trace string) (failed []int, err er
 	if parts == nil || w.away.Load() {
 		return all(fmt.Errorf("%w", ErrAway))
 	}
-	letters := make([]letter, len(events))
-	var done sync.WaitGroup
 	var bytes int64
 	for i := range events {
-		e := &events[i]
-		letters[i] = letter{key: []byte(e.VisitorID), value: event.AppendJSON(nil, e), id: []byte(e.EventID), trace: []byte(trace), done: &done}
-		bytes += letters[i].bytes()
+		bytes += bytesOf(&events[i], trace)
 	}
 	defer w.waiting.Add(-bytes)
 	if w.waiting.Add(bytes) > maxWaiting {
 		return all(ErrBusy)
+	}
+	letters := make([]letter, len(events))
+	var done sync.WaitGroup
+	for i := range events {
+		e := &events[i]
+		letters[i] = letter{key: []byte(e.VisitorID), value: event.AppendJSON(nil, e), id: []byte(e.EventID), trace: []byte(trace), done: &done}
 	}
 	done.Add(len(letters))
 	for i := range letters {
@@ -114,6 +122,9 @@ func (w *Writer) Write(events []event.Event, trace string) (failed []int, err er
 	w.Written.Add(int64(len(events) - len(failed)))
 	return failed, err
 }
+
+// Full reports whether so much waits that a large request would be refused, so that it need not even be read.
+func (w *Writer) Full() bool { return w.waiting.Load() > maxWaiting-1<<20 }
 
 // Topic is the topic that is written to.
 func (w *Writer) Topic() string { return w.topic }

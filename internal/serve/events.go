@@ -43,6 +43,10 @@ func (s *Server) postEvents(c *gin.Context) {
 	if s.needsBroker(c) {
 		return
 	}
+	if s.live.Full() {
+		tooFast(c)
+		return
+	}
 	events, ok := readEvents(c, time.Now())
 	if !ok {
 		return
@@ -58,14 +62,19 @@ func (s *Server) postEvents(c *gin.Context) {
 	case err == nil:
 		answerJSON(c, http.StatusAccepted, map[string]any{"eventids": ids})
 	case errors.Is(err, live.ErrBusy):
-		c.Header("Retry-After", "1")
-		fail(c, http.StatusTooManyRequests, "", "events come faster than Kafka takes them; nothing of this request was written")
+		tooFast(c)
 	default:
 		// A retry under the same ids does no harm: whatever was written is recognised.
 		c.Header("Retry-After", "2")
 		failWith(c, http.StatusServiceUnavailable, fmt.Sprintf("Kafka did not acknowledge %d of %d events: send them again, under these ids", len(failed), len(events)),
 			map[string]any{"eventids": ids, "unacknowledged": failed})
 	}
+}
+
+// tooFast answers where more events wait for Kafka than may.
+func tooFast(c *gin.Context) {
+	c.Header("Retry-After", "1")
+	fail(c, http.StatusTooManyRequests, "", "events come faster than Kafka takes them; nothing of this request was written")
 }
 
 // failWith answers with a problem that has further members.

@@ -1,0 +1,168 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"cartwheel/internal/event"
+	"cartwheel/internal/kafka"
+	"cartwheel/internal/kafka/kafkatest"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// onProduce has a function see every request that appends to the topic of events, and answer it if it likes.
+func onProduce(cluster *kfake.Cluster, see func(*kmsg.ProduceRequest) kmsg.Response) {
+	cluster.ControlKey(int16(kmsg.Produce), func(r kmsg.Request) (kmsg.Response, error, bool) {
+		cluster.KeepControl()
+		answer := see(r.(*kmsg.ProduceRequest))
+		return answer, nil, answer != nil
+	})
+}
+
+// Where one partition takes nothing, the answer says which events were not acknowledged. Sent again as it says, each counts once.
+func TestSomeEventsOfARequestFail(t *testing.T) {
+	t.Parallel()
+	cluster, addr := broker(t)
+	var refusing atomic.Bool
+	refusing.Store(true)
+	onProduce(cluster, func(r *kmsg.ProduceRequest) kmsg.Response {
+		partition := r.Topics[0].Partitions[0].Partition
+		if partition != 1 || !refusing.Load() {
+			return nil
+		}
+		answer := r.ResponseKind().(*kmsg.ProduceResponse)
+		topic := kmsg.NewProduceResponseTopic()
+		topic.Topic, topic.TopicID = r.Topics[0].Topic, r.Topics[0].TopicID
+		failed := kmsg.NewProduceResponseTopicPartition()
+		failed.Partition, failed.ErrorCode = partition, kerr.TopicAuthorizationFailed.Code
+		topic.Partitions = append(topic.Partitions, failed)
+		answer.Topics = append(answer.Topics, topic)
+		return answer
+	})
+	p := startLive(t, liveShop(t), addr)
+	var lines []string
+	var want []int // fail
+	for i := range 30 {
+		visitor := fmt.Sprint("visitor-", i)
+		lines = append(lines, view(visitor, "b1"))
+		if kafka.Partition([]byte(visitor), 3) == 1 {
+			want = append(want, i)
+		}
+	}
+	var told struct {
+		EventIDs       []string
+		Unacknowledged []int
+		Detail         string
+	}
+	a := p.post(t, strings.Join(lines, "\n"))
+	if err := json.Unmarshal(a.body, &told); err != nil || a.status != http.StatusServiceUnavailable || a.header.Get("Retry-After") == "" ||
+		len(want) == 0 || !slices.Equal(told.Unacknowledged, want) || !strings.Contains(told.Detail, fmt.Sprintf("%d of 30", len(want))) {
+		t.Fatalf("status %d, want that %v are not acknowledged: %s", a.status, want, a.body)
+	}
+	p.waitFor(t, "cartwheel_live_events_total", strconv.Itoa(30-len(want)))
+
+	refusing.Store(false)
+	p.waitFor(t, "cartwheel_live_writable", "1")
+	for i, id := range told.EventIDs {
+		lines[i] = strings.Replace(lines[i], "{", fmt.Sprintf(`{"eventid":%q,`, id), 1)
+	}
+	if a := p.post(t, strings.Join(lines, "\n")); a.status != http.StatusAccepted {
+		t.Fatalf("sent again: status %d: %s", a.status, a.body)
+	}
+	p.waitFor(t, "cartwheel_live_events_total", "30")
+	p.waitFor(t, "cartwheel_live_passed_over_total", strconv.Itoa(30-len(want)))
+}
+
+// While Kafka is slow, what waits for it is bounded: what comes beyond that is refused at once, and says when to come again. Reading
+// goes on meanwhile, and what was acknowledged is there.
+func TestSlowKafka(t *testing.T) {
+	t.Parallel()
+	cluster, addr := broker(t)
+	slow := make(chan struct{})
+	onProduce(cluster, func(*kmsg.ProduceRequest) kmsg.Response {
+		cluster.SleepControl(func() { <-slow })
+		return nil
+	})
+	goOn := sync.OnceFunc(func() { close(slow) })
+	defer goOn()
+	p := startLive(t, liveShop(t), addr)
+	long := strings.Repeat("x", 100)
+	var senders sync.WaitGroup
+	refused := make(chan answer, 100)
+	var accepted atomic.Int64
+	for sender := range 40 { // of some 700 KB each
+		senders.Go(func() {
+			var body strings.Builder
+			for i := range 1000 {
+				fmt.Fprintf(&body, "{\"visitorid\":\"v-%d-%d\",\"event\":\"view\",\"itemid\":\"%s\",\"eventid\":\"%s-%d-%d\"}\n", sender, i, long, long, sender, i)
+			}
+			switch a, err := p.try(http.DefaultClient, "POST", posted, body.String(), "Content-Type", "application/x-ndjson"); {
+			case err != nil:
+				t.Error(err)
+			case a.status == http.StatusAccepted:
+				accepted.Add(1000)
+			case a.status == http.StatusTooManyRequests:
+				refused <- a
+			case a.status != http.StatusServiceUnavailable || a.header.Get("Retry-After") == "": // it has waited for too long
+				t.Errorf("status %d, %v: %s", a.status, a.header, a.body)
+			}
+		})
+	}
+	var a answer
+	select {
+	case a = <-refused:
+	case <-time.After(time.Minute):
+		t.Fatal("nothing was refused for a minute")
+	}
+	a.problem(t, http.StatusTooManyRequests, "", "nothing of this request was written")
+	if a.header.Get("Retry-After") == "" {
+		t.Errorf("no Retry-After: %v", a.header)
+	}
+	if got := p.do(t, "GET", "/v1/visitors/anna/recommendations", "").items(t); got.Strategy != "als" {
+		t.Errorf("meanwhile anna gets %v", got)
+	}
+	goOn()
+	senders.Wait()
+	p.await(t, "events are taken again", func() bool { return p.post(t, view("anna", "b1")).status == http.StatusAccepted })
+	p.await(t, "all that was acknowledged", func() bool {
+		n, err := strconv.ParseInt(p.metric(t, "cartwheel_live_events_total"), 10, 64)
+		return err == nil && n > accepted.Load()
+	})
+}
+
+// A server that starts reads the topic a bounded time back, and says how far, how much and how long it took.
+func TestStartReadsABoundedTimeBack(t *testing.T) {
+	t.Parallel()
+	_, addr := broker(t)
+	client, now := kafkatest.Open(t, addr), time.Now()
+	for i, ago := range []time.Duration{3 * time.Hour, 2 * time.Hour, 30 * time.Minute, time.Minute} {
+		at := now.Add(-ago).UnixMilli()
+		e := event.Event{Timestamp: at, VisitorID: fmt.Sprint("visitor-", i), Event: event.View, ItemID: "b1", EventID: fmt.Sprint("id-", i)}
+		kafkatest.SendAt(t, client, "events", 0, at, string(event.AppendJSON(nil, &e)))
+	}
+	p := start(t, liveShop(t), "--bootstrap-servers", addr, "--topic", "events", "--live-back", "1h")
+	read := p.log.wait(t, "live history read")
+	since, err := time.Parse(time.RFC3339, fmt.Sprint(read["since"]))
+	if took, ok := read["seconds"].(float64); err != nil || since.Before(now.Add(-time.Hour-time.Minute)) || since.After(now.Add(-59*time.Minute)) || !ok || took <= 0 {
+		t.Errorf("the log says since %v in %v s (%v)", read["since"], read["seconds"], err)
+	}
+	if read["events"] != 2. || read["visitors"] != 2. || read["bytes"] == 0. {
+		t.Errorf("the log says %v", read)
+	}
+	for i, want := range []string{"popular", "popular", "session", "session"} {
+		if got := p.do(t, "GET", fmt.Sprintf("/v1/visitors/visitor-%d/recommendations", i), "").items(t).Strategy; got != want {
+			t.Errorf("visitor %d is answered by %s, want %s", i, got, want)
+		}
+	}
+}
