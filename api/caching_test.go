@@ -43,6 +43,40 @@ func TestETag(t *testing.T) {
 	}
 }
 
+// HEAD is answered as GET is, without the body.
+func TestHead(t *testing.T) {
+	t.Parallel()
+	p := startWith(t, shop("v1"))
+	for path, status := range map[string]int{"/": 200, "/healthz": 200, "/readyz": 200, "/docs": 200, "/openapi.yaml": 200, "/metrics": 200, "/v1/items/popular": 200,
+		"/v1/visitors/anna": 200, "/v1/models": 200, "/v1/visitors/nobody": 404, "/nothing": 404, "/v1/scores": 405} {
+		head, get := p.do(t, "HEAD", path, "", "Accept-Encoding", "identity"), p.do(t, "GET", path, "", "Accept-Encoding", "identity")
+		if head.status != status || get.status != status || len(head.body) > 0 {
+			t.Errorf("%s: HEAD is answered %d with %d bytes, GET %d", path, head.status, len(head.body), get.status)
+		}
+		for _, name := range []string{"Content-Type", "ETag", "X-Model-Version", "Cache-Control"} {
+			if head.header.Get(name) != get.header.Get(name) {
+				t.Errorf("%s: %s is %q by HEAD and %q by GET", path, name, head.header.Get(name), get.header.Get(name))
+			}
+		}
+	}
+	tag := p.do(t, "GET", "/v1/items/popular", "").header.Get("ETag")
+	if a := p.do(t, "HEAD", "/v1/items/popular", "", "If-None-Match", tag); a.status != 304 {
+		t.Errorf("HEAD with If-None-Match is answered %d", a.status)
+	}
+}
+
+// Caches may keep nothing without asking.
+func TestCacheControl(t *testing.T) {
+	t.Parallel()
+	p := startWith(t, shop("v1"))
+	for path, want := range map[string]string{"/v1/items/popular": "private, no-cache", "/v1/visitors/anna": "private, no-cache", "/v1/visitors/nobody": "no-store", "/v1/models": "no-store",
+		"/v1/models/v1": "no-store", "/v1/status": "no-store", "/healthz": "no-store", "/readyz": "no-store", "/": "no-cache", "/dashboard/nothing": "no-store"} {
+		if got := p.do(t, "GET", path, "").header.Get("Cache-Control"); got != want {
+			t.Errorf("%s: Cache-Control is %q, want %q", path, got, want)
+		}
+	}
+}
+
 func TestCompression(t *testing.T) {
 	t.Parallel()
 	p := startWith(t, modeltest.Random("v1", 1, 5, 100, 4))

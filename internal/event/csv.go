@@ -129,7 +129,7 @@ func ParseBatchRow(line []byte, e *Event) error {
 		return fmt.Errorf("%w: %w", ErrInvalid, err)
 	}
 	e.EventID = share(fields[5])
-	return ValidateID("eventid", e.EventID)
+	return validID("eventid", e.EventID)
 }
 
 // splitRow appends the fields of one line to fields, by RFC 4180.

@@ -51,42 +51,50 @@ func (e *Event) Validate() error {
 	if e.Event != View && e.Event != AddToCart && e.Event != Transaction {
 		return fmt.Errorf("%w: event %s is none of %s", ErrInvalid, quote(e.Event), strings.Join(Kinds, ", "))
 	}
-	if err := ValidateID("visitorid", e.VisitorID); err != nil {
+	if err := validID("visitorid", e.VisitorID); err != nil {
 		return err
 	}
-	if err := ValidateID("itemid", e.ItemID); err != nil {
+	if err := validID("itemid", e.ItemID); err != nil {
 		return err
 	}
 	if e.TransactionID != "" {
-		if err := ValidateID("transactionid", e.TransactionID); err != nil {
+		if err := validID("transactionid", e.TransactionID); err != nil {
 			return err
 		}
 	}
 	if e.EventID != "" {
-		return ValidateID("eventid", e.EventID)
+		return validID("eventid", e.EventID)
+	}
+	return nil
+}
+
+// validID is ValidateID for an event's id.
+func validID(field, id string) error {
+	if err := ValidateID(field, id); err != nil {
+		return fmt.Errorf("%w: %w", ErrInvalid, err)
 	}
 	return nil
 }
 
 // ValidateID reports why id cannot be an id: empty, longer than MaxIDBytes, not UTF-8, or holding a control character.
-// The error wraps ErrInvalid and begins with the field's name.
+// The error begins with the field's name.
 func ValidateID(field, id string) error {
 	if id == "" {
-		return fmt.Errorf("%w: %s is empty", ErrInvalid, field)
+		return fmt.Errorf("%s is empty", field)
 	}
 	if len(id) > MaxIDBytes {
-		return fmt.Errorf("%w: %s has %d bytes, more than %d: %s", ErrInvalid, field, len(id), MaxIDBytes, quote(id))
+		return fmt.Errorf("%s has %d bytes, more than %d: %s", field, len(id), MaxIDBytes, quote(id))
 	}
 	ascii := true
 	for i := 0; i < len(id); i++ {
 		c := id[i]
 		if c < 0x20 || c == 0x7f {
-			return fmt.Errorf("%w: %s holds the control character 0x%02x: %s", ErrInvalid, field, c, quote(id))
+			return fmt.Errorf("%s holds the control character 0x%02x: %s", field, c, quote(id))
 		}
 		ascii = ascii && c < utf8.RuneSelf
 	}
 	if !ascii && !utf8.ValidString(id) {
-		return fmt.Errorf("%w: %s is not valid UTF-8: %s", ErrInvalid, field, quote(id))
+		return fmt.Errorf("%s is not valid UTF-8: %s", field, quote(id))
 	}
 	return nil
 }

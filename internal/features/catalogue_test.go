@@ -59,7 +59,7 @@ func TestCategories(t *testing.T) {
 		{"its own parent", "categoryid,parentid\n7,7\n", nil, nil, `above the category "7"`},
 		{"another header", "id,parent\n1,\n", nil, nil, "not categoryid,parentid"},
 		{"a third column", "categoryid,parentid\n1,,x\n", nil, nil, "line 2"},
-		{"no id", "categoryid,parentid\n,1\n", nil, nil, "line 2: invalid event: categoryid is empty"},
+		{"no id", "categoryid,parentid\n,1\n", nil, nil, "line 2: categoryid is empty"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()

@@ -348,3 +348,22 @@ func FuzzTable(f *testing.F) {
 		}
 	})
 }
+
+// FuzzMetadata feeds damaged metadata to every reader: each ends with a model or an error that says it is not one.
+func FuzzMetadata(f *testing.F) {
+	for _, seed := range []string{forestMetadata(1, 1), boostedMetadata(1, 1), forestMetadata(1, 1)[:20], `{"class":5}`, `{"paramMap":[]}`, forestMetadata(1<<60, 1<<60), "[[[", "null"} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		s := tableOf(tableOf(save(t, string(data)), "data", stump(0)...), "treesMetadata", treeRow{0, 1})
+		for kind, load := range map[string]func() error{
+			"classifier": func() error { _, err := LoadClassifier(s.dir); return err },
+			"kmeans":     func() error { _, err := LoadKMeans(s.dir); return err },
+			"scaler":     func() error { _, err := LoadScaler(s.dir); return err },
+		} {
+			if err := load(); err != nil && !errors.Is(err, ErrBadModel) {
+				t.Errorf("%s: the error %v does not wrap ErrBadModel", kind, err)
+			}
+		}
+	})
+}

@@ -124,7 +124,7 @@ func TestClassifiersAgreeWithSpark(t *testing.T) {
 					t.Fatal(err)
 				}
 				got := ours.Probability(features)
-				if want := probability[1]; math.Abs(got-want) > 1e-9*math.Abs(want) || (got > 0.5) != (row.Prediction == 1) {
+				if want := probability[1]; !(math.Abs(got-want) <= 1e-9*math.Abs(want)) || (got > 0.5) != (row.Prediction == 1) {
 					t.Fatalf("%v: %v, by Spark %v and class %v", features, got, want, row.Prediction)
 				}
 				distinct[got] = true
@@ -182,7 +182,7 @@ func TestKMeansAndScalerAgreeWithSpark(t *testing.T) {
 		got := append([]float64(nil), features...)
 		ourScaler.Scale(got)
 		for i := range got {
-			if math.Abs(got[i]-want[i]) > 1e-9*math.Abs(want[i]) {
+			if !(math.Abs(got[i]-want[i]) <= 1e-9*math.Abs(want[i])) { // a NaN, too
 				t.Fatalf("%v scaled is %v, by Spark %v", features, got, want)
 			}
 		}

@@ -31,7 +31,7 @@ func answerItems(c *gin.Context, v *served, a recommend.Answer) {
 
 // answerBytes writes JSON that is ready, or that it is what the client has already.
 func answerBytes(c *gin.Context, b []byte) {
-	if c.Request.Method == http.MethodGet && unchanged(c, b) {
+	if c.Request.Method != http.MethodPost && unchanged(c, b) {
 		return
 	}
 	header := c.Writer.Header()
@@ -85,6 +85,7 @@ func appendList(b []byte, a recommend.Answer) []byte {
 
 // answerJSON writes anything else.
 func answerJSON(c *gin.Context, status int, body any) {
+	c.Header("Cache-Control", "no-store")
 	c.Data(status, "application/json", encode(body))
 }
 

@@ -33,8 +33,9 @@ func (s *Server) around(c *gin.Context) {
 		header["Connection"] = []string{"close"}
 	}
 	defer func() {
+		broken := false
 		if p := recover(); p != nil {
-			s.recovered(c, id, p)
+			broken = s.recovered(c, id, p)
 		}
 		route := c.FullPath()
 		if route == "" {
@@ -52,6 +53,9 @@ func (s *Server) around(c *gin.Context) {
 			s.log.Info("request", "id", id, "method", c.Request.Method, "route", route, "status", c.Writer.Status(), "bytes", c.Writer.Size(),
 				"seconds", took.Seconds(), "remote", c.RemoteIP())
 		}
+		if broken {
+			panic(http.ErrAbortHandler) // breaks the connection off, so that nobody takes what was sent for the whole answer
+		}
 	}()
 	switch {
 	case s.origin.Check(c.Request) != nil:
@@ -65,14 +69,17 @@ func (s *Server) around(c *gin.Context) {
 	}
 }
 
-func (s *Server) recovered(c *gin.Context, id string, p any) {
+// recovered answers for a request that panicked. Where a part of an answer was sent already, it reports that it is broken.
+func (s *Server) recovered(c *gin.Context, id string, p any) (broken bool) {
 	if err, ok := p.(error); ok && errors.Is(err, http.ErrAbortHandler) {
 		panic(p) // net/http's own way to break a connection off
 	}
 	s.log.Error("a request panicked", "id", id, "method", c.Request.Method, "path", c.Request.URL.Path, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
-	if !c.Writer.Written() {
-		fail(c, http.StatusInternalServerError, "", "something went wrong here; the log says what, under this request_id")
+	if c.Writer.Written() {
+		return true
 	}
+	fail(c, http.StatusInternalServerError, "", "something went wrong here; the log says what, under this request_id")
+	return false
 }
 
 func headerBytes(header http.Header) (n int) {

@@ -2,6 +2,7 @@ package serve
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -27,7 +28,11 @@ func readJSON(c *gin.Context, into any) bool {
 	if !ok {
 		return false
 	}
-	if bad := decodeJSON(data, into); bad != nil {
+	bad := crowded(data)
+	if bad == nil {
+		bad = decodeJSON(data, into)
+	}
+	if bad != nil {
 		refuse(c, bad)
 		return false
 	}
@@ -40,6 +45,11 @@ func readBody(c *gin.Context, types ...string) (data []byte, kind string, ok boo
 	if err != nil || !slices.Contains(types, kind) {
 		c.Header("Accept", strings.Join(types, ", "))
 		fail(c, http.StatusUnsupportedMediaType, "", fmt.Sprintf("the body's Content-Type is %s, not %s", show(c.ContentType()), strings.Join(types, " or ")))
+		return nil, "", false
+	}
+	if encoding := c.Request.Header.Get("Content-Encoding"); encoding != "" && !strings.EqualFold(encoding, "identity") {
+		c.Header("Accept-Encoding", "identity")
+		fail(c, http.StatusUnsupportedMediaType, "", fmt.Sprintf("the body's Content-Encoding is %s: send it as it is", show(encoding)))
 		return nil, "", false
 	}
 	data, err = io.ReadAll(http.MaxBytesReader(c.Writer, c.Request.Body, maxBodyBytes))
@@ -55,6 +65,31 @@ func readBody(c *gin.Context, types ...string) (data []byte, kind string, ok boo
 		fail(c, http.StatusBadRequest, "", fmt.Sprintf("the body broke off: %v", err))
 	}
 	return nil, "", false
+}
+
+// maxEntries is how many entries an array or an object in a body may have.
+const maxEntries = 1000
+
+// crowded refuses a body in which an array or an object has too many entries, before it is read into values, which would take a
+// hundred times the room: half a million entries fit into a body. A small body is left to whoever reads it, and so is one that is not JSON.
+func crowded(data []byte) *badField {
+	if len(data) < 16<<10 {
+		return nil
+	}
+	for d := jsontext.NewDecoder(bytes.NewBuffer(data)); ; {
+		if _, err := d.ReadToken(); err != nil {
+			return nil
+		}
+		kind, n := d.StackIndex(d.StackDepth())
+		if kind == '{' {
+			n /= 2 // names and values
+		}
+		if n <= maxEntries {
+			continue
+		}
+		field := fieldAt(d.StackPointer().Parent())
+		return &badField{field: field, detail: fmt.Sprintf("%s has more than %d entries", cmp.Or(field, "the body"), maxEntries)}
+	}
 }
 
 // decodeJSON reads one JSON value, as strictly as readJSON says.

@@ -126,18 +126,46 @@ func splitEvents(data []byte, lines bool) (list []jsontext.Value, one bool, bad 
 			if line = bytes.TrimSpace(line); len(line) > 0 {
 				list = append(list, line)
 			}
+			if len(list) > maxEvents {
+				break
+			}
 		}
 	case len(trimmed) > 0 && trimmed[0] == '[':
-		if bad := decodeJSON(data, &list, jsontext.AllowDuplicateNames(true)); bad != nil { // which of them has one twice comes later
+		if bad := decodeJSON(data, (*eventList)(&list), jsontext.AllowDuplicateNames(true)); bad != nil { // which of them has one twice comes later
 			return nil, false, bad
 		}
 	default:
 		return []jsontext.Value{data}, true, nil
 	}
-	if len(list) == 0 || len(list) > maxEvents {
-		return nil, false, &badField{detail: fmt.Sprintf("the body has %d events, not between 1 and %d", len(list), maxEvents)}
+	switch {
+	case len(list) == 0:
+		return nil, false, &badField{detail: "the body has no events"}
+	case len(list) > maxEvents:
+		return nil, false, &badField{detail: errManyEvents.Error()}
 	}
 	return list, false, nil
+}
+
+var errManyEvents = fmt.Errorf("the body has more than %d events: send them in several requests", maxEvents)
+
+// eventList is an array of events that are not read yet. Half a million fit into a body; one too many ends it.
+type eventList []jsontext.Value
+
+func (l *eventList) UnmarshalJSONFrom(d *jsontext.Decoder) error {
+	_, err := d.ReadToken() // the bracket
+	for err == nil && d.PeekKind() != ']' {
+		if len(*l) == maxEvents {
+			return errManyEvents
+		}
+		var raw jsontext.Value
+		if raw, err = d.ReadValue(); err == nil {
+			*l = append(*l, raw.Clone())
+		}
+	}
+	if err == nil {
+		_, err = d.ReadToken()
+	}
+	return err
 }
 
 func parseEvent(raw []byte, now time.Time, e *event.Event) *badField {

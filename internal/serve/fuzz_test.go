@@ -125,6 +125,34 @@ func FuzzParams(f *testing.F) {
 	})
 }
 
+// Whatever is posted as events, alone, as an array or by line, it is refused with a reason or gives events that keep the rules.
+func FuzzEvents(f *testing.F) {
+	for _, seed := range []string{`{"visitorid":"v","event":"view","itemid":7}`, `[{"visitorid":"v","event":"view","itemid":"i","timestamp":1,"eventid":"e"}]`, "{}\n{}", `[`, `[]`, ` [1,`,
+		`[{"visitorid":"v","visitorid":"v"}]`, `{"visitorid":"v","event":"transaction","itemid":"i","transactionid":9,"timestamp":99999999999999999999}`} {
+		f.Add([]byte(seed), false)
+		f.Add([]byte(seed), true)
+	}
+	now := time.UnixMilli(1433300000000)
+	f.Fuzz(func(t *testing.T, data []byte, lines bool) {
+		list, _, bad := splitEvents(data, lines)
+		if bad == nil && (len(list) == 0 || len(list) > maxEvents) {
+			t.Errorf("%q gives %d events", data, len(list))
+		}
+		for i := range list {
+			var e event.Event
+			if bad = parseEvent(list[i], now, &e); bad != nil {
+				break
+			}
+			if err := e.Validate(); err != nil || e.EventID == "" || e.Timestamp > now.Add(maxAhead).UnixMilli() {
+				t.Errorf("%q gives %+v: %v", data, e, err)
+			}
+		}
+		if bad != nil && bad.detail == "" {
+			t.Error("refused without a reason")
+		}
+	})
+}
+
 func FuzzCatalogue(f *testing.F) {
 	for _, seed := range []string{"a\nb\r\n", `{"boosts":{"items":{"a":2}}}`, `{"boosts":{"items":{"a":1e999}}}`, `{"boosts":null}`} {
 		f.Add([]byte(seed))

@@ -1,6 +1,7 @@
 package serve
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -36,7 +37,7 @@ func query(c *gin.Context, known ...string) (url.Values, *badField) {
 	}
 	for name, all := range values {
 		if !slices.Contains(known, name) {
-			return nil, &badField{field: name, detail: fmt.Sprintf("there is no parameter %s here, but %s", show(name), strings.Join(known, ", "))}
+			return nil, &badField{field: name, detail: fmt.Sprintf("there is no parameter %s here, but %s", show(name), cmp.Or(strings.Join(known, ", "), "none at all"))}
 		}
 		if len(all) > 1 && name != "exclude" && name != "only" {
 			return nil, &badField{field: name, detail: fmt.Sprintf("%s is given %d times", name, len(all))}

@@ -58,7 +58,6 @@ func (s *Server) status(c *gin.Context) {
 		refuse(c, bad)
 		return
 	}
-	c.Header("Cache-Control", "no-store")
 	answerJSON(c, http.StatusOK, s.gatherer.Now(c.Request.Context()))
 }
 

@@ -25,6 +25,9 @@ func visitorRecommendations(c *gin.Context, v *served) {
 // maxMany is how many visitors or items one request may ask for.
 const maxMany = 1000
 
+// mostHeld is how many bytes of a long answer are gathered before they are sent.
+const mostHeld = 256 << 10
+
 type manyBody struct {
 	VisitorIDs []id `json:"visitorids"`
 }
@@ -46,7 +49,16 @@ func manyRecommendations(c *gin.Context, v *served) {
 	b := append(make([]byte, 0, 512*len(body.VisitorIDs)), `{"model_version":`...)
 	b = event.AppendString(b, v.version)
 	b = append(b, `,"visitors":[`...)
+	inParts := false
 	for i, id := range body.VisitorIDs {
+		if len(b) > mostHeld { // the whole may be 200 MB, where a thousand visitors have long histories that explain a hundred items each
+			inParts = true
+			c.Writer.Header()["Content-Type"] = jsonType
+			if _, err := c.Writer.Write(b); err != nil {
+				return // whoever has gone away needs no answer
+			}
+			b = b[:0]
+		}
 		if i > 0 {
 			b = append(b, ',')
 		}
@@ -56,7 +68,12 @@ func manyRecommendations(c *gin.Context, v *served) {
 		b = appendList(b, v.visitor(string(id), o))
 		b = append(b, '}')
 	}
-	answerBytes(c, append(b, "]}\n"...))
+	b = append(b, "]}\n"...)
+	if inParts {
+		_, _ = c.Writer.Write(b)
+		return
+	}
+	answerBytes(c, b)
 }
 
 type scoresBody struct {
