@@ -98,6 +98,31 @@ func TestManyVisitorsAreAnsweredAsOne(t *testing.T) {
 	}
 }
 
+// An answer that is too long to be gathered whole is the same.
+func TestAnswersInParts(t *testing.T) {
+	t.Parallel()
+	p := startWith(t, modeltest.Random("v1", 1, 40, 200, 4))
+	ids := make([]string, 1000)
+	for i := range ids {
+		ids[i] = fmt.Sprint("v", i%50) // ten of them strangers
+	}
+	body, err := json.Marshal(map[string][]string{"visitorids": ids})
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := p.do(t, "POST", "/v1/visitors/recommendations?limit=100", string(body), "Content-Type", "application/json", "Accept-Encoding", "identity")
+	var many struct{ Visitors []json.RawMessage }
+	if err := json.Unmarshal(a.body, &many); err != nil || a.status != 200 || len(many.Visitors) != len(ids) || a.header.Get("X-Model-Version") != "v1" || len(a.body) < 1<<20 {
+		t.Fatalf("status %d, %d bytes, %d lists, %v", a.status, len(a.body), len(many.Visitors), err)
+	}
+	for i, list := range many.Visitors[:50] {
+		one := string(p.do(t, "GET", "/v1/visitors/"+ids[i]+"/recommendations?limit=100", "").body)
+		if want := fmt.Sprintf(`{"visitorid":%q,%s`, ids[i], strings.TrimPrefix(strings.TrimSpace(one), `{"model_version":"v1",`)); string(list) != want || string(many.Visitors[i+950]) != want {
+			t.Errorf("%s: %s, asked alone %s", ids[i], list, one)
+		}
+	}
+}
+
 // Scores are those that the same visitor's recommendations are ranked by, in the order asked.
 func TestScores(t *testing.T) {
 	t.Parallel()
