@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"cartwheel/internal/kafka"
 	"cartwheel/internal/kafka/kafkatest"
 	"cartwheel/internal/live"
 	"cartwheel/internal/model/modeltest"
@@ -206,6 +207,38 @@ func TestErasure(t *testing.T) {
 		if got := p.do(t, "GET", path, "").items(t).Strategy; got != "popular" || !strings.Contains(string(scores.body), `"popular"`) || p.metric(t, "cartwheel_live_visitors") != "0" {
 			t.Errorf("elsewhere anna gets %s, %s", got, scores.body)
 		}
+	}
+}
+
+// A topic of erasures that somebody else has made is read whole, and told if Kafka would delete from it.
+func TestErasuresTopicOfSomebodyElse(t *testing.T) {
+	t.Parallel()
+	_, addr := kafkatest.Start(t, kfake.SeedTopics(3, "events"), kfake.SeedTopics(4, live.ErasuresTopic))
+	producer, err := kafkatest.Open(t, addr).NewProducer(t.Context(), live.ErasuresTopic, 4)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for partition := range 4 {
+		var b kafka.Batch
+		b.Append(1, fmt.Append(nil, "visitor-", partition), []byte("{}"))
+		if err := errors.Join(b.Seal(0), producer.Send(t.Context(), partition, &b)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p := startLive(t, liveShop(t), addr)
+	p.waitFor(t, "cartwheel_live_erased_visitors", "4")
+	p.await(t, "how to mend it", func() bool {
+		return p.log.count(`"cleanup.policy":"delete"`) == 1 && p.log.count("--entity-name "+live.ErasuresTopic+" --add-config cleanup.policy=compact") == 1
+	})
+	if a := p.do(t, "DELETE", "/v1/visitors/anna", ""); a.status != 204 {
+		t.Fatalf("status %d: %s", a.status, a.body)
+	}
+	_, own := broker(t)
+	other := startLive(t, liveShop(t), own)
+	other.do(t, "DELETE", "/v1/visitors/anna", "")
+	other.waitFor(t, "cartwheel_live_erased_visitors", "1")
+	if told := other.log.count("not compacted"); told > 0 {
+		t.Errorf("of a topic that the API made itself: %s", other.log.text())
 	}
 }
 

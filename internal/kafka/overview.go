@@ -2,6 +2,7 @@ package kafka
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	kafkago "github.com/segmentio/kafka-go"
@@ -45,4 +46,27 @@ func (c *Client) Bounds(ctx context.Context, topic string) ([]Offsets, error) {
 		return nil, fmt.Errorf("asking for the offsets of %s: %d of %d partitions were answered for", topic, answered, n)
 	}
 	return bounds, nil
+}
+
+// Setting returns what a topic has for one of its settings, its own or the broker's default.
+func (c *Client) Setting(ctx context.Context, topic, name string) (string, error) {
+	res, err := c.kafka.DescribeConfigs(ctx, &kafkago.DescribeConfigsRequest{Resources: []kafkago.DescribeConfigRequestResource{
+		{ResourceType: kafkago.ResourceTypeTopic, ResourceName: topic, ConfigNames: []string{name}},
+	}})
+	if err == nil {
+		for _, resource := range res.Resources {
+			if err = resource.Error; err != nil {
+				break
+			}
+			for _, entry := range resource.ConfigEntries {
+				if entry.ConfigName == name {
+					return entry.ConfigValue, nil
+				}
+			}
+		}
+	}
+	if err == nil {
+		err = errors.New("the broker knows no such setting")
+	}
+	return "", fmt.Errorf("asking for the setting %s of %s: %w", name, topic, err)
 }

@@ -52,7 +52,27 @@ func (f *Feed) EraseVisitor(ctx context.Context, visitor string) error {
 }
 
 // KnowsErased reports whether the topic of erasures has been read to its end since the start.
-func (f *Feed) KnowsErased() bool { return f.forgot.current.Load() != 0 }
+func (f *Feed) KnowsErased() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for i := range f.forgot {
+		if f.forgot[i].current.Load() == 0 {
+			return false
+		}
+	}
+	return f.forgot != nil
+}
+
+// The setting by which Kafka keeps the last record of each key, however old.
+const cleanup, compacted = "cleanup.policy", "compact"
+
+// checkErasures says so if the topic of erasures, which somebody else may have made, is not kept for good. Who may not ask is not told.
+func (f *Feed) checkErasures(ctx context.Context) {
+	if policy, err := f.client.Setting(ctx, f.o.Erasures, cleanup); err == nil && policy != compacted {
+		f.o.Log.Error("the topic of erasures is not compacted: Kafka deletes erasures after its retention, and visitors who were erased come back", "topic", f.o.Erasures, cleanup, policy,
+			"mend", fmt.Sprintf("kafka-configs.sh --bootstrap-server %s --alter --entity-type topics --entity-name %s --add-config %s=%s", f.o.Kafka.Servers, f.o.Erasures, cleanup, compacted))
+	}
+}
 
 // erase follows the topic of erasures. The key alone counts, so that no record that somebody wrote by hand is passed over.
 func (f *Feed) erase(_ int, r *kafka.Record) {

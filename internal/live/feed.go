@@ -37,8 +37,8 @@ type Feed struct {
 	started time.Time
 	mu      sync.Mutex
 	client  *kafka.Client // nil until a broker has answered
-	parts   []position    // nil until the topic is known
-	forgot  position      // in the topic of erasures
+	parts   []position    // nil until the topics are known
+	forgot  []position    // in the topic of erasures; likewise
 }
 
 // position is how far a partition has been read. Its figures are read while it moves.
@@ -62,21 +62,24 @@ const (
 
 // Run follows the topic until ctx is done, whatever comes and goes: a broker that is away is asked again and again.
 func (f *Feed) Run(ctx context.Context) {
-	var partitions int
+	var partitions, erasures int
 	f.persist(ctx, "live history: waiting for Kafka", func() error {
 		client, err := kafka.Open(ctx, f.o.Kafka)
 		if err != nil {
 			return err
 		}
 		if partitions, err = client.Partitions(ctx, f.o.Topic); err == nil {
-			err = client.CreateTopic(ctx, f.o.Erasures, 1, -1, kafka.TopicSetting{Name: "cleanup.policy", Value: "compact"})
+			err = client.CreateTopic(ctx, f.o.Erasures, 1, -1, kafka.TopicSetting{Name: cleanup, Value: compacted})
+		}
+		if err == nil {
+			erasures, err = client.Partitions(ctx, f.o.Erasures)
 		}
 		if err != nil {
 			client.Close()
 			return err
 		}
 		f.mu.Lock()
-		f.client, f.parts = client, make([]position, partitions)
+		f.client, f.parts, f.forgot = client, make([]position, partitions), make([]position, erasures)
 		f.mu.Unlock()
 		return nil
 	})
@@ -86,7 +89,10 @@ func (f *Feed) Run(ctx context.Context) {
 	defer f.client.Close()
 	var group sync.WaitGroup
 	group.Go(func() { f.Writer.run(ctx, f.client, partitions) })
-	group.Go(func() { f.follow(ctx, f.o.Erasures, 0, time.Time{}, &f.forgot, f.erase) })
+	group.Go(func() { f.checkErasures(ctx) })
+	for i := range f.forgot {
+		group.Go(func() { f.follow(ctx, f.o.Erasures, i, time.Time{}, &f.forgot[i], f.erase) })
+	}
 	since := f.started.Add(-f.o.Back)
 	for i := range f.parts {
 		group.Go(func() { f.follow(ctx, f.o.Topic, i, since, &f.parts[i], f.apply) })
@@ -229,7 +235,10 @@ func (f *Feed) positions() (all []*position) {
 	for i := range f.parts {
 		all = append(all, &f.parts[i])
 	}
-	return append(all, &f.forgot)
+	for i := range f.forgot {
+		all = append(all, &f.forgot[i])
+	}
+	return all
 }
 
 // Lag is how many records have not been read, as far as is known, and for how long not everything has been: the age of the latest
