@@ -12,10 +12,13 @@ type Blend struct {
 	Popular    float64 `json:"popular"`
 
 	// How fast the history's items lose weight for their neighbours, recent or not, and for themselves: in a session by this factor a
-	// click back; of
-	// a visitor by this factor a day, on top of the decay in the strengths, part of which a factor above 1 takes back. 1 is not at all.
+	// click back; of a visitor by this factor a day, on top of the decay in the strengths, part of which a factor above 1 takes back. 1 is not at all.
 	NeighboursDecay float64 `json:"neighbours_decay"`
 	OwnDecay        float64 `json:"own_decay"`
+
+	// How much the kind of event counts in a session: a click counts by its kind's weight to this power. 0 is all alike. The strengths of
+	// a visitor's items have their events' weights in them.
+	Kinds float64 `json:"kinds,omitempty"`
 }
 
 // Blends are the blends of a version, one for each kind of question, as its training chose them.
@@ -46,6 +49,9 @@ func (b Blend) check() error {
 		if !finite(decay) || decay < 0 || decay > 2 {
 			return fmt.Errorf("the decay of %s in a blend is %v", name, decay)
 		}
+	}
+	if !finite(b.Kinds) || b.Kinds < 0 || b.Kinds > 2 {
+		return fmt.Errorf("the power of the kinds of event in a blend is %v", b.Kinds)
 	}
 	return nil
 }

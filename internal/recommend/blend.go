@@ -100,18 +100,24 @@ func (m *mixture) weighVisits(items []int32, strengths, ages, habits []float32, 
 	}
 }
 
-// weighClicks fills the history from the items of a session, oldest click first. For its neighbours an item counts by how many clicks
-// back it was last met, for itself by all of its clicks: whoever keeps coming back to something will again.
-func (m *mixture) weighClicks(clicks []int32, b model.Blend) {
+// weighClicks fills the history from the items of a session and the weights of the clicks on them, oldest first. A click counts by how
+// many came after it, and by its kind. For its neighbours an item counts by the click of it that counts most, for itself by all of
+// them: whoever keeps coming back to something will again.
+func (m *mixture) weighClicks(clicks []int32, kinds []float32, b model.Blend) {
 	for back := range min(len(clicks), ownClicks) {
-		item, own := clicks[len(clicks)-1-back], math.Pow(b.OwnDecay, float64(back))
-		if i := slices.IndexFunc(m.history, func(h weighed) bool { return h.item == item }); i >= 0 {
-			m.history[i].own += own
-			continue
-		}
-		w := weighed{item: item, own: own}
+		at := len(clicks) - 1 - back
+		w := weighed{item: clicks[at], own: math.Pow(b.OwnDecay, float64(back))}
 		if back < nearClicks {
 			w.near = math.Pow(b.NeighboursDecay, float64(back))
+		}
+		if b.Kinds != 0 {
+			kind := math.Pow(float64(kinds[at]), b.Kinds)
+			w.near, w.own = kind*w.near, kind*w.own
+		}
+		if i := slices.IndexFunc(m.history, func(h weighed) bool { return h.item == w.item }); i >= 0 {
+			m.history[i].near = max(m.history[i].near, w.near)
+			m.history[i].own += w.own
+			continue
 		}
 		m.history = append(m.history, w)
 	}

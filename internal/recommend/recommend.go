@@ -88,8 +88,9 @@ type scratch struct {
 	query     []float32
 	pairs     []pair
 	best      []Scored
-	clicks    []int32  // a negative number -1-i stands for strangers[i]
-	strangers []string // items of the session that the version does not know
+	clicks    []int32   // a negative number -1-i stands for strangers[i]
+	kinds     []float32 // by click: the weight of its kind of event
+	strangers []string  // items of the session that the version does not know
 	mixture   mixture
 
 	categories []int32  // of the session's items
@@ -206,16 +207,16 @@ func (r *Recommender) Session(clicks []Click, o Options) Answer {
 	return r.mix(s, StrategySession, o)
 }
 
-// weighSession fills s.clicks, s.strangers, s.pairs and the mixture from the latest clicks: a session of thousands is a robot's, and
+// weighSession fills s.clicks, s.kinds, s.strangers, s.pairs and the mixture from the latest clicks: a session of thousands is a robot's, and
 // must not cost the square of its length.
 func (r *Recommender) weighSession(s *scratch, clicks []Click, blend model.Blend) {
 	for _, click := range clicks[max(0, len(clicks)-historyItems):] {
 		item := r.number(s, click.ItemID)
-		s.clicks = append(s.clicks, item)
+		weight := r.weight(click.Event)
+		s.clicks, s.kinds = append(s.clicks, item), append(s.kinds, weight)
 		if item < 0 {
 			continue
 		}
-		weight := r.weight(click.Event)
 		// Clicks on one item add up, as they do in training.
 		if i := slices.IndexFunc(s.pairs, func(p pair) bool { return p.Item == item }); i >= 0 {
 			s.pairs[i].Strength += weight
@@ -227,7 +228,7 @@ func (r *Recommender) weighSession(s *scratch, clicks []Click, blend model.Blend
 	if blend.Factors > 0 && r.folder.Fold(s.query, s.pairs) {
 		query = s.query
 	}
-	s.mixture.weighClicks(s.clicks, blend)
+	s.mixture.weighClicks(s.clicks, s.kinds, blend)
 	r.prepare(&s.mixture, query, blend)
 	if s.mixture.silent() && r.hints(s) {
 		s.mixture.filled, s.mixture.blend.Popular = true, 0
@@ -311,7 +312,7 @@ func (r *Recommender) Items() int    { return r.items.Len() }
 // begin takes room for a request and sets up its filter.
 func (r *Recommender) begin(o Options) *scratch {
 	s := r.scratches.Get().(*scratch)
-	s.pairs, s.clicks, s.strangers = s.pairs[:0], s.clicks[:0], s.strangers[:0]
+	s.pairs, s.clicks, s.kinds, s.strangers = s.pairs[:0], s.clicks[:0], s.kinds[:0], s.strangers[:0]
 	s.mixture.clear()
 	r.filter(s, o)
 	return s

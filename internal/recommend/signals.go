@@ -13,40 +13,60 @@ type Signals struct {
 	Strangers []string // items of a session that the version does not know
 	Factors   []float32
 	Popular   []float32
-	Near      [][]float32 // one for each decay that was asked for
+	Near      [][]float32 // one for each way of weighing the history that was asked for
 	Recent    [][]float32 // likewise
 	Own       [][]float32 // likewise
+}
+
+// Weighing is a way to weigh a history's items: the numbers that model.Blend has for that.
+type Weighing struct {
+	Decay float64 // NeighboursDecay and OwnDecay
+	Kinds float64 // of a session only
+}
+
+func (w Weighing) blend() model.Blend {
+	return model.Blend{Factors: 1, Neighbours: 1, Recent: 1, Own: 1, Popular: 1, NeighboursDecay: w.Decay, OwnDecay: w.Decay, Kinds: w.Kinds}
 }
 
 // candidates is how many of the best of each signal are kept.
 const candidates = 150
 
 // VisitorSignals gives the signals of a visitor's history; of an unknown visitor, popularity only.
-func (r *Recommender) VisitorSignals(id string, decays []float64, includeSeen bool) Signals {
+func (r *Recommender) VisitorSignals(id string, weighings []Weighing, includeSeen bool) Signals {
 	s := r.begin(Options{})
 	defer r.scratches.Put(s)
 	visitor, known := r.visitors.Number(id)
 	if !known {
-		return r.signals(s, decays, includeSeen, func(model.Blend) {})
+		return r.signals(s, weighings, includeSeen, func(model.Blend) {})
 	}
-	return r.signals(s, decays, includeSeen, func(b model.Blend) {
+	return r.signals(s, weighings, includeSeen, func(b model.Blend) {
 		s.pairs = s.pairs[:0]
 		r.weighVisitor(s, visitor, nil, b)
 	})
 }
 
-// SessionSignals gives the signals of a session.
-func (r *Recommender) SessionSignals(clicks []Click, decays []float64) Signals {
+// SessionSignals gives the signals of a session. The weighings of one Kinds come before those of the next. Where all clicks count alike,
+// those of each Kinds come to the same, and share their slices.
+func (r *Recommender) SessionSignals(clicks []Click, weighings []Weighing) Signals {
 	s := r.begin(Options{})
 	defer r.scratches.Put(s)
-	return r.signals(s, decays, true, func(b model.Blend) {
-		s.pairs, s.clicks, s.strangers = s.pairs[:0], s.clicks[:0], s.strangers[:0]
+	different := weighings
+	if !slices.ContainsFunc(clicks, func(c Click) bool { return r.weight(c.Event) != r.weight(clicks[0].Event) }) {
+		different = slices.DeleteFunc(slices.Clone(weighings), func(w Weighing) bool { return w.Kinds != weighings[0].Kinds })
+	}
+	out := r.signals(s, different, true, func(b model.Blend) {
+		s.pairs, s.clicks, s.kinds, s.strangers = s.pairs[:0], s.clicks[:0], s.kinds[:0], s.strangers[:0]
 		r.weighSession(s, clicks, b)
 	})
+	for _, w := range weighings[len(different):] {
+		i := slices.IndexFunc(different, func(d Weighing) bool { return d.Decay == w.Decay })
+		out.Near, out.Recent, out.Own = append(out.Near, out.Near[i]), append(out.Recent, out.Recent[i]), append(out.Own, out.Own[i])
+	}
+	return out
 }
 
-// signals weighs the history once with each decay, with all weights 1, and reads the signals off.
-func (r *Recommender) signals(s *scratch, decays []float64, includeSeen bool, weigh func(model.Blend)) Signals {
+// signals weighs the history in each way, with all weights 1, and reads the signals off.
+func (r *Recommender) signals(s *scratch, weighings []Weighing, includeSeen bool, weigh func(model.Blend)) Signals {
 	m := &s.mixture
 	var out Signals
 	popular := r.popular[model.PopularAll]
@@ -57,9 +77,9 @@ func (r *Recommender) signals(s *scratch, decays []float64, includeSeen bool, we
 			out.Items = append(out.Items, item)
 		}
 	}
-	for i, decay := range decays {
+	for i, w := range weighings {
 		m.clear()
-		weigh(model.Blend{Factors: 1, Neighbours: 1, Recent: 1, Own: 1, Popular: 1, NeighboursDecay: decay, OwnDecay: decay})
+		weigh(w.blend())
 		if i == 0 {
 			for _, h := range m.history {
 				switch {
@@ -82,7 +102,7 @@ func (r *Recommender) signals(s *scratch, decays []float64, includeSeen bool, we
 				add(item)
 			}
 		}
-		if i == 0 || i == len(decays)-1 { // the best neighbours at either end hold those between
+		if ends(weighings, i) { // the best neighbours at either end hold those between
 			s.best = s.best[:0]
 			for _, item := range m.touched {
 				said := m.of(item)
@@ -93,9 +113,9 @@ func (r *Recommender) signals(s *scratch, decays []float64, includeSeen bool, we
 			}
 		}
 	}
-	for i, decay := range decays {
+	for i, w := range weighings {
 		m.clear()
-		weigh(model.Blend{Factors: 1, Neighbours: 1, Recent: 1, Own: 1, Popular: 1, NeighboursDecay: decay, OwnDecay: decay})
+		weigh(w.blend())
 		near, recent, own := make([]float32, len(out.Items)), make([]float32, len(out.Items)), make([]float32, len(out.Items))
 		for j, item := range out.Items {
 			if item < 0 {
@@ -125,7 +145,13 @@ func (r *Recommender) signals(s *scratch, decays []float64, includeSeen bool, we
 	return out
 }
 
-// Top writes the numbers of the k best items by a blend whose decays are the near-th and the own-th asked for.
+// ends reports whether a weighing is the first or the last of its Kinds.
+func ends(weighings []Weighing, i int) bool {
+	return i == 0 || i == len(weighings)-1 || weighings[i-1].Kinds != weighings[i].Kinds || weighings[i+1].Kinds != weighings[i].Kinds
+}
+
+// Top writes the numbers of the k best items by a blend that weighs the history for its neighbours in the near-th way that was asked for,
+// and for itself in the own-th.
 func (sig *Signals) Top(dst []Scored, k int, b model.Blend, near, own int) []Scored {
 	dst = dst[:0]
 	for i, item := range sig.Items {

@@ -32,7 +32,18 @@ var (
 	// On top of the strengths' own half-life; the first ones take it back in part.
 	visitorDecays = []float64{1, perDay(-35), perDay(-45), perDay(-70), perDay(90), perDay(30), perDay(10), perDay(3)}
 	sessionDecays = []float64{1, 0.95, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3}
+	sessionKinds  = []float64{0, 0.5, 1}
 )
+
+// weighings are all ways to weigh a history, in the order of kinds and, of each, of decays.
+func weighings(decays, kinds []float64) (all []recommend.Weighing) {
+	for _, k := range kinds {
+		for _, d := range decays {
+			all = append(all, recommend.Weighing{Decay: d, Kinds: k})
+		}
+	}
+	return all
+}
 
 // tuner holds the questions that blends are chosen by, of each kind.
 type tuner map[string][]tuneCase
@@ -79,9 +90,9 @@ func prepare(r *recommend.Recommender, items *model.IDs, asked []question) []tun
 	parallel(len(asked), func(i int) {
 		q, c := asked[i], &cases[i]
 		if q.kind == session {
-			c.signals = r.SessionSignals(q.clicks, sessionDecays)
+			c.signals = r.SessionSignals(q.clicks, weighings(sessionDecays, sessionKinds))
 		} else {
-			c.signals = r.VisitorSignals(q.visitor, visitorDecays, q.kind != visitorNew)
+			c.signals = r.VisitorSignals(q.visitor, weighings(visitorDecays, []float64{0}), q.kind != visitorNew)
 		}
 		c.half, c.all = halfOf(q.visitor), len(q.targets)
 		for _, target := range q.targets {
@@ -125,6 +136,9 @@ func climb(b model.Blend, kind string, decays []float64, cases []tuneCase) (mode
 		knobs = append(knobs, func(b *model.Blend) (*float64, []float64) { return &b.Own, weights },
 			func(b *model.Blend) (*float64, []float64) { return &b.OwnDecay, decays })
 	}
+	if kind == session {
+		knobs = append(knobs, func(b *model.Blend) (*float64, []float64) { return &b.Kinds, sessionKinds })
+	}
 	best := objective(b, kind, decays, cases)
 	for rounds, before := 0, -1.0; rounds < 4 && best > before; rounds++ {
 		before = best
@@ -151,6 +165,10 @@ var depths = []int{10, 20, 50}
 // the depths for a visitor.
 func objective(b model.Blend, kind string, decays []float64, cases []tuneCase) float64 {
 	near, own := closest(decays, b.NeighboursDecay), closest(decays, b.OwnDecay)
+	if kind == session {
+		of := closest(sessionKinds, b.Kinds) * len(decays)
+		near, own = of+near, of+own
+	}
 	values := make([]float64, len(cases))
 	parallel(len(cases), func(i int) {
 		c := &cases[i]
@@ -191,11 +209,11 @@ func meanNDCG(list []recommend.Scored, c *tuneCase) float64 {
 	return sum / float64(len(depths))
 }
 
-// closest finds a decay in the list; the search only ever sets numbers of the list, and the defaults are on it.
-func closest(decays []float64, decay float64) int {
+// closest finds a number in the list; the search only ever sets numbers of the list, and the defaults are on it.
+func closest(values []float64, value float64) int {
 	best := 0
-	for i, d := range decays {
-		if math.Abs(d-decay) < math.Abs(decays[best]-decay) {
+	for i, v := range values {
+		if math.Abs(v-value) < math.Abs(values[best]-value) {
 			best = i
 		}
 	}

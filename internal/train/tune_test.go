@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"cartwheel/internal/model"
+	"cartwheel/internal/model/modeltest"
 	"cartwheel/internal/recommend"
 )
 
@@ -191,6 +192,34 @@ func TestDefaultsAreAmongTheValuesTried(t *testing.T) {
 			if !slices.Contains(c.decays, d) {
 				t.Errorf("%s: the decay %v is not tried, and the signals would be worked out for another", name, d)
 			}
+		}
+	}
+}
+
+// Two items were clicked, the first put into the cart, the second looked at; what comes next is near to one of them.
+func TestTuneWeighsTheKindsOfEventWhereTheyForetell(t *testing.T) {
+	t.Parallel()
+	spec := modeltest.Spec{Name: "x", Rank: 1, Alpha: 1, RegParam: 0.1, EventWeights: map[string]float64{"view": 1, "addtocart": 20},
+		Visitors: []string{"v"}, VisitorFactors: make([][]float32, 1), Popular: map[string][]modeltest.Scored{"all": {{Item: "viewed", Score: 1}}},
+		Items: []string{"carted", "viewed", "beside carted", "beside viewed"}, ItemFactors: make([][]float32, 4),
+		Near: map[string][]modeltest.Scored{"carted": {{Item: "beside carted", Score: 0.5}}, "viewed": {{Item: "beside viewed", Score: 1}}}}
+	version, err := model.Load(modeltest.Write(t, t.TempDir(), spec))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := recommend.New(version)
+	for target, counts := range map[string]bool{"beside carted": true, "beside viewed": false} {
+		var asked []question
+		for i := range 60 {
+			asked = append(asked, question{kind: session, visitor: strconv.Itoa(i), targets: []string{target},
+				clicks: []recommend.Click{{ItemID: "carted", Event: "addtocart"}, {ItemID: "viewed", Event: "view"}}})
+		}
+		b := newTuner(r, version.Items, asked, 1).tune(halfA | halfB).Session
+		if got := b.Kinds > 0; got != counts {
+			t.Errorf("where %s is next, the blend is %+v", target, b)
+		}
+		if list := r.With(model.Blends{Session: b}).Session(asked[0].clicks, recommend.Options{Limit: 1}).Items; list[0].ID != target {
+			t.Errorf("where %s is next, the blend %+v answers %v", target, b, list)
 		}
 	}
 }
