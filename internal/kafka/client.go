@@ -240,7 +240,7 @@ func Temporary(err error) bool {
 	if errors.As(err, &code) {
 		return code.Temporary() || code == kafkago.UnknownTopicOrPartition || code == kafkago.NotLeaderForPartition || code == kafkago.Unknown
 	}
-	return !errors.Is(err, ErrCorrupt)
+	return !errors.Is(err, errCorrupt)
 }
 
 // IsOffsetOutOfRange tells whether a fetch asked for an offset that the partition does not hold.

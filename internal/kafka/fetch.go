@@ -13,8 +13,8 @@ import (
 	"github.com/segmentio/kafka-go/protocol/fetch"
 )
 
-// ErrCorrupt is wrapped by errors that say a broker's answer cannot be what it wrote.
-var ErrCorrupt = errors.New("corrupt answer from Kafka")
+// errCorrupt is wrapped by errors that say a broker's answer cannot be what it wrote.
+var errCorrupt = errors.New("corrupt answer from Kafka")
 
 const (
 	fetchBytes    = 2 << 20   // of one answer; a larger batch still comes whole
@@ -65,7 +65,7 @@ func (r *rawFetch) Required(versions map[protocol.ApiKey]int16) bool {
 // RawExchange writes the request and reads the whole answer.
 func (r *rawFetch) RawExchange(rw io.ReadWriter) (protocol.Message, error) {
 	if r.version < 4 {
-		return nil, fmt.Errorf("%w: the broker speaks only version %d of Fetch, 4 or later is needed (Kafka 0.11)", ErrCorrupt, r.version)
+		return nil, fmt.Errorf("%w: the broker speaks only version %d of Fetch, 4 or later is needed (Kafka 0.11)", errCorrupt, r.version)
 	}
 	const correlation = 1
 	if err := protocol.WriteRequest(rw, r.version, correlation, "cartwheel", &r.Request); err != nil {
@@ -77,7 +77,7 @@ func (r *rawFetch) RawExchange(rw io.ReadWriter) (protocol.Message, error) {
 	}
 	size := int(binary.BigEndian.Uint32(head[:])) - 4
 	if id := binary.BigEndian.Uint32(head[4:]); id != correlation || size < 0 || size > maxFetchBytes {
-		return nil, fmt.Errorf("%w: %d bytes with correlation id %d", ErrCorrupt, size, id)
+		return nil, fmt.Errorf("%w: %d bytes with correlation id %d", errCorrupt, size, id)
 	}
 	if cap(r.into.buf) < size {
 		r.into.buf = make([]byte, size+size/8)
@@ -100,11 +100,11 @@ func (f *Fetched) parse(version int16) error {
 		b.skip(4) // session id
 	}
 	if topics := b.int32(); topics != 1 && b.ok() {
-		return fmt.Errorf("%w: %d topics instead of one", ErrCorrupt, topics)
+		return fmt.Errorf("%w: %d topics instead of one", errCorrupt, topics)
 	}
 	b.skip(int(b.int16())) // topic
 	if partitions := b.int32(); partitions != 1 && b.ok() {
-		return fmt.Errorf("%w: %d partitions instead of one", ErrCorrupt, partitions)
+		return fmt.Errorf("%w: %d partitions instead of one", errCorrupt, partitions)
 	}
 	b.skip(4) // partition
 	code := b.int16()
@@ -124,7 +124,7 @@ func (f *Fetched) parse(version int16) error {
 		return kafkago.Error(code)
 	}
 	if !b.ok() || size > len(b.b) {
-		return fmt.Errorf("%w: cut short", ErrCorrupt)
+		return fmt.Errorf("%w: cut short", errCorrupt)
 	}
 	f.rest = b.b[:max(size, 0)]
 	return nil

@@ -141,11 +141,11 @@ func (f *Fetched) open() (bool, error) {
 	}
 	base := int64(binary.BigEndian.Uint64(h[posBaseOffset:]))
 	if length < batchHeader || h[posMagic] != 2 {
-		return false, fmt.Errorf("%w: the batch at offset %d has message format %d, only 2 is understood", ErrCorrupt, base, h[posMagic])
+		return false, fmt.Errorf("%w: the batch at offset %d has message format %d, only 2 is understood", errCorrupt, base, h[posMagic])
 	}
 	h, f.rest = h[:length], f.rest[length:]
 	if got, want := crc32.Checksum(h[posAttributes:], castagnoli), binary.BigEndian.Uint32(h[posCRC:]); got != want {
-		return false, fmt.Errorf("%w: the batch at offset %d has checksum %08x instead of %08x", ErrCorrupt, base, got, want)
+		return false, fmt.Errorf("%w: the batch at offset %d has checksum %08x instead of %08x", errCorrupt, base, got, want)
 	}
 	attributes := binary.BigEndian.Uint16(h[posAttributes:])
 	producer := int64(binary.BigEndian.Uint64(h[posProducerID:]))
@@ -157,7 +157,7 @@ func (f *Fetched) open() (bool, error) {
 	if codec := attributes & attrCodec; codec != 0 {
 		plain, err := f.decompress(compress.Compression(codec), records)
 		if err != nil {
-			return false, fmt.Errorf("%w: decompressing the batch at offset %d: %w", ErrCorrupt, base, err)
+			return false, fmt.Errorf("%w: decompressing the batch at offset %d: %w", errCorrupt, base, err)
 		}
 		records = plain
 	}
@@ -218,7 +218,7 @@ func (f *Fetched) record(r *Record) error {
 	r.count = int(b.varint())
 	r.headers = b.b
 	if !b.ok() || !all.ok() {
-		return fmt.Errorf("%w: the batch at offset %d ends inside a record", ErrCorrupt, f.batch.base)
+		return fmt.Errorf("%w: the batch at offset %d ends inside a record", errCorrupt, f.batch.base)
 	}
 	return nil
 }

@@ -168,7 +168,7 @@ func readTree(t table) (names, parents []string, err error) {
 
 // grow puts the categories in depth-first order and numbers them so. An empty parent is none.
 func (c *Categories) grow(names, parents []string) error {
-	rows, err := NewIDs("category", names)
+	rows, err := newIDs("category", names, nil)
 	if err != nil {
 		return err
 	}
@@ -210,7 +210,7 @@ func (c *Categories) grow(names, parents []string) error {
 	if len(ordered) != len(names) {
 		return fmt.Errorf("%d of %d categories have no root: their parents go in a circle", len(names)-len(ordered), len(names))
 	}
-	c.ids, err = NewIDs("category", ordered)
+	c.ids, err = newIDs("category", ordered, nil)
 	return err
 }
 

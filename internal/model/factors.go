@@ -6,8 +6,8 @@ import (
 	"slices"
 )
 
-// MaxRank is the largest number of factors that a reader accepts.
-const MaxRank = 1024
+// maxRank is the largest number of factors that a reader accepts.
+const maxRank = 1024
 
 // Factors are what ALS learned.
 type Factors struct {

@@ -17,9 +17,7 @@ type IDs struct {
 	seed  maphash.Seed
 }
 
-// NewIDs numbers the names in their order. It refuses what event.ValidateID refuses, and repeats.
-func NewIDs(field string, names []string) (*IDs, error) { return newIDs(field, names, nil) }
-
+// newIDs numbers the names in their order. It refuses what event.ValidateID refuses, and repeats.
 func newIDs(field string, names []string, p *pace) (*IDs, error) {
 	var bytes int
 	for _, name := range names {

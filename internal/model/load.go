@@ -174,8 +174,8 @@ func LoadAt(how Pace, dir string) (*Version, error) {
 func (m *Manifest) checkCounts() error {
 	p, c := m.Parameters, m.Counts
 	switch {
-	case p.Rank < 1 || p.Rank > MaxRank:
-		return fmt.Errorf("rank %d is not between 1 and %d", p.Rank, MaxRank)
+	case p.Rank < 1 || p.Rank > maxRank:
+		return fmt.Errorf("rank %d is not between 1 and %d", p.Rank, maxRank)
 	case !finite(p.Alpha) || p.Alpha < 0:
 		return fmt.Errorf("alpha is %v", p.Alpha)
 	case !finite(p.RegParam) || p.RegParam < 0:

@@ -179,7 +179,7 @@ func (j *job) buildFactors(ctx context.Context, dir string, counts *model.Counts
 		return err
 	}
 	if n == 0 {
-		return fmt.Errorf("%w: no visitor has an event of a weight above 0 in %s", ErrNoData, &j.EventWeights)
+		return fmt.Errorf("%w: no visitor has an event of a weight above 0 in %s", errNoData, &j.EventWeights)
 	}
 	if items := counts.Items; int64(j.Rank) > items {
 		j.log.Warn(fmt.Sprintf("--rank %d is more than there are items: the factors tell no more than those of rank %d would", j.Rank, items))

@@ -151,7 +151,7 @@ func (b *Bench) readAndSplit(ctx context.Context) (sql.DataFrame, error) {
 		return nil, err
 	}
 	if earlier == nil {
-		return nil, fmt.Errorf("%w: no events are earlier than the latest %g %%, so there is nothing to learn from", ErrNoData, 100*j.Holdout)
+		return nil, fmt.Errorf("%w: no events are earlier than the latest %g %%, so there is nothing to learn from", errNoData, 100*j.Holdout)
 	}
 	return j.keep(ctx, earlier, earlierDir)
 }

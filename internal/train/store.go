@@ -25,7 +25,7 @@ func (j *job) readEvents(ctx context.Context) (*features.Snapshot, error) {
 		return nil, err
 	}
 	if events.Count == 0 {
-		return nil, fmt.Errorf("%w: the batch files in %s hold no events%s", ErrNoData, filepath.Join(j.DataDir, features.BatchesDir), ofOthers(events.Erased))
+		return nil, fmt.Errorf("%w: the batch files in %s hold no events%s", errNoData, filepath.Join(j.DataDir, features.BatchesDir), ofOthers(events.Erased))
 	}
 	return events, nil
 }

@@ -29,8 +29,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ErrNoData is wrapped by errors that say there is nothing to train on, or too little.
-var ErrNoData = errors.New("too little data")
+// errNoData is wrapped by errors that say there is nothing to train on, or too little.
+var errNoData = errors.New("too little data")
 
 // Main is the program: it reads the settings, trains, and prints what came out. It returns the exit code: 2 for wrong settings, 1 for
 // other failures, 3 where the version was not made the champion.
@@ -101,7 +101,7 @@ func run(ctx context.Context, c Config, log *slog.Logger, steps *Steps) (*model.
 		return nil, fmt.Errorf("listing the batch files: %w", err)
 	}
 	if len(files) == 0 {
-		return nil, fmt.Errorf("%w: no batch files in %s (the producer and the consumer make them)", ErrNoData, batches)
+		return nil, fmt.Errorf("%w: no batch files in %s (the producer and the consumer make them)", errNoData, batches)
 	}
 	models := filepath.Join(c.DataDir, "models")
 	unlock, err := model.Lock(models)
