@@ -59,7 +59,7 @@ func TestEmptySystem(t *testing.T) {
 	x := openTab(t)
 	x.errorsAreMeant()
 	for view, expected := range map[string][]string{
-		"flow": {"make up", "go run ./scripts/generate", "go run ./producer", "go run ./consumer --follow", "go run ./sparkjobs/train", "no version was trained yet"}, "quality": {"No version was measured yet", "go run ./sparkjobs/train"},
+		"flow": {"make up", "go run ./scripts/generate", "go run ./producer", "go run ./consumer --follow", "go run ./sparkjobs/train", "no version was trained yet", "None in "}, "quality": {"No version was measured yet", "go run ./sparkjobs/train"},
 		"explorer": {"No version is served yet", "go run ./sparkjobs/train"}, "segments": {"No version is served yet", "go run ./sparkjobs/train"}, "versions": {"There is no version yet", "go run ./sparkjobs/train"},
 	} {
 		for _, scheme := range []string{"light", "dark"} {

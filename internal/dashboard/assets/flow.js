@@ -73,8 +73,8 @@ export function flow(root, shared, signal) {
     if (listed === told) return; // what has buttons stays as it is while it says the same
     told = listed;
     steps(next, s);
-    refusals.replaceChildren(refused("Rejected rows", "Rows of the sources that are no events, by the rule they break", "Every row that producers read was an event.", s.rejected),
-      refused("Dead letters", "Records of the topic that are no events, by the rule they break", seen(s) ? "Every record that the consumer read was an event." : "Nothing can be seen of the topic.", s.dead_letters));
+    refusals.replaceChildren(refused("Rejected rows", "Rows of the sources that are no events, by the rule they break", `None in ${s.rejected.where}.`, s.rejected),
+      refused("Dead letters", "Records of the topic that are no events, by the rule they break", seen(s) ? `None in ${s.dead_letters.where}.` : "Nothing can be seen of the topic.", s.dead_letters));
   }, signal);
 }
 
@@ -116,7 +116,7 @@ function refused(title, about, none, r) {
   return h("section", { class: "panel", "aria-label": title },
     h("div", { class: "head" }, h("h2", {}, title), h("span", { class: "muted" }, r.total === 0 ? "" : `${count(r.total)} in all${r.read < r.total ? `, ${count(r.read)} of them read` : ""}`)),
     r.error ? h("p", { class: "error" }, r.error) : null,
-    r.reasons.length === 0 ? h("p", { class: "muted" }, none)
+    r.reasons.length === 0 ? h("p", { class: "muted small" }, none)
       : h("table", { class: "bars" }, h("caption", { class: "hidden" }, about), h("thead", { class: "hidden" }, h("tr", {}, ["rule", "share", "count"].map((t) => h("th", { scope: "col" }, t)))),
         h("tbody", {}, r.reasons.map((reason) => h("tr", {}, h("th", { scope: "row" }, reason.rule), h("td", { class: "wide" }, bar(reason.count / most, "warn")), h("td", { class: "number" }, count(reason.count)))))),
     r.reasons.length > 0 ? h("p", { class: "muted small" }, r.where) : null);
