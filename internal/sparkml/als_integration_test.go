@@ -6,6 +6,8 @@ import (
 	"context"
 	"errors"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -120,45 +122,61 @@ func TestALSFindsTheBlocks(t *testing.T) {
 	}
 }
 
+// TestFitErrorsAreSparks: what Spark says arrives with its class, from the planning of a job and from the midst of one, and no stack trace with it.
 func TestFitErrorsAreSparks(t *testing.T) {
+	t.Parallel()
 	s, ctx := sparktest.Open(t), t.Context()
-	ratings, err := s.Sql(ctx, `SELECT id user, id other, 1.0f rating FROM range(5)`)
-	if err != nil {
-		t.Fatal(err)
+	for _, test := range []struct{ ratings, class, says string }{
+		{`SELECT id user, id other, 1.0f rating FROM range(5)`, "UNRESOLVED_COLUMN.WITH_SUGGESTION", "`item`"},
+		{`SELECT id user, id item, CAST(concat('x', id) AS float) rating FROM range(5)`, "CAST_INVALID_INPUT", "'x"},
+	} {
+		ratings := must(s.Sql(ctx, test.ratings))(t)
+		_, err := sparkml.NewALS().Fit(ctx, s, ratings)
+		var e *spark.Error
+		if !errors.As(err, &e) || e.Class != test.class || !strings.Contains(e.Message, test.says) {
+			t.Errorf("got %v (%+v), want a *spark.Error of the class %s that names %s", err, e, test.class, test.says)
+			continue
+		}
+		for _, unwanted := range []string{"rpc error", "\tat ", "stacktrace"} {
+			if strings.Contains(err.Error(), unwanted) {
+				t.Errorf("%q is not for people: %v", unwanted, err)
+			}
+		}
+		t.Log(err)
 	}
-	_, err = sparkml.NewALS().Fit(ctx, s, ratings)
-	var e *spark.Error
-	if !errors.As(err, &e) || e.Message == "" {
-		t.Fatalf("got %v, want a *spark.Error", err)
-	}
-	t.Log(err)
 }
 
+// TestFitStopsWithItsContext asks Spark what became of the jobs of a fit whose context has ended.
 func TestFitStopsWithItsContext(t *testing.T) {
+	t.Parallel()
 	s := sparktest.Open(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	// Each row takes a tenth of a second to make, so that the job would run for minutes.
-	ratings, err := s.Sql(ctx, `SELECT CAST(id % 50 AS int) user, CAST(id % 20 AS int) item, IF(java_method('java.lang.Thread', 'sleep', 100L) IS NULL, 1.0f, 1.0f) rating FROM range(0, 2000, 1, 2)`)
-	if err != nil {
-		t.Fatal(err)
-	}
-	running := spark.WithProgress(ctx, func(p spark.Progress) {
-		if p.InFlight > 0 {
-			cancel()
+	// Each row takes a tenth of a second to make, so that the job would run for a quarter of an hour.
+	ratings := must(s.Sql(ctx, `SELECT CAST(id % 50 AS int) user, CAST(id % 20 AS int) item, IF(java_method('java.lang.Thread', 'sleep', 100L) IS NULL, 1.0f, 1.0f) rating FROM range(0, 10000, 1, 1)`))(t)
+	const name = "als: a fit that is stopped"
+	running := spark.WithDescription(spark.WithProgress(ctx, func(p spark.Progress) {
+		if p.InFlight == 0 {
+			return
 		}
-	})
+		if p.Stages < 1 || p.Tasks < p.InFlight+p.Completed {
+			t.Errorf("the progress tells of %d tasks in flight and %d completed out of %d in %d stages", p.InFlight, p.Completed, p.Tasks, p.Stages)
+		}
+		cancel()
+	}), name)
 	if _, err := sparkml.NewALS().Fit(running, s, ratings); !errors.Is(err, context.Canceled) {
 		t.Fatalf("got %v, want context.Canceled", err)
 	}
-	// The server is free again: a job gets its cores. With the first one running on, this would take minutes.
-	free, stop := context.WithTimeout(t.Context(), time.Minute)
-	defer stop()
-	df, err := s.Sql(free, `SELECT * FROM range(0, 1000, 1, 4)`)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if n, err := df.Count(free); err != nil || n != 1000 {
-		t.Fatalf("after the interruption: %d rows, %v", n, err)
+	for deadline := time.Now().Add(2 * time.Minute); ; time.Sleep(100 * time.Millisecond) {
+		all := jobs(t, s, name, 1)
+		if !slices.ContainsFunc(all, func(j job) bool { return j.Status == "RUNNING" }) {
+			if last := all[0]; last.Status != "FAILED" || last.NumActiveTasks > 0 { // the newest comes first
+				t.Errorf("the last job of the fit is %+v, want it failed", last)
+			}
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("two minutes later the jobs go on: %+v", all)
+		}
 	}
 }

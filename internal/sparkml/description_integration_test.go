@@ -18,11 +18,12 @@ import (
 )
 
 type job struct {
-	Description, JobGroup string
-	JobTags               []string
+	Description, JobGroup, Status string
+	JobTags                       []string
+	NumActiveTasks                int
 }
 
-// jobs asks the Spark UI's REST API for the jobs that bear a tag that ends in these words, until there are at least n.
+// jobs asks the Spark UI's REST API for the jobs that bear a tag that ends in these words, newest first, until there are at least n.
 func jobs(t *testing.T, s *spark.Session, words string, n int) []job {
 	t.Helper()
 	remote := must(url.Parse(os.Getenv("SPARK_REMOTE")))(t)

@@ -26,7 +26,7 @@ type saved interface {
 	ID() string
 }
 
-// TestModelsComeBack saves a model of each class, reads it back and compares what both make of the data.
+// TestModelsComeBack saves a model of each class, reads it back and compares what both make of the data and what both answer.
 func TestModelsComeBack(t *testing.T) {
 	t.Parallel()
 	s, ctx := sparktest.Open(t), t.Context()
@@ -91,10 +91,60 @@ func comesBack[M saved](t *testing.T, s *spark.Session, model M, data sql.DataFr
 	if len(want) == 0 || !reflect.DeepEqual(want, got) {
 		t.Errorf("%T: transforms to %v, and read back to %v", model, want, got)
 	}
+	fitted, read := answers(t, model), answers(t, again)
+	if len(fitted) == 0 {
+		t.Errorf("%T: nothing was asked", model)
+	}
+	for call, value := range fitted {
+		_, hasSummary := fitted["HasSummary"]
+		switch ofFit := hasSummary && strings.HasPrefix(call, "Summary."); {
+		case reflect.ValueOf(value).IsZero() || reflect.ValueOf(value).Kind() == reflect.Slice && reflect.ValueOf(value).Len() == 0:
+			t.Errorf("%T: %s = %v", model, call, value)
+		case call == "HasSummary":
+			if read[call] != false {
+				t.Errorf("%T: a model that was read says that it has a summary: %v", model, read[call])
+			}
+		case ofFit:
+			if err, ok := read[call].(error); !ok || err.Error() == "" {
+				t.Errorf("%T: %s of a model that was read: %v, want an error", model, call, read[call])
+			}
+		case !reflect.DeepEqual(read[call], value):
+			t.Errorf("%T: %s = %v, and read back %v", model, call, value, read[call])
+		}
+	}
 	if err := again.Delete(ctx); err != nil {
 		t.Errorf("%T: %v", model, err)
 	}
 	return dir
+}
+
+// answers makes every call of a model that needs a context alone, and those of its summary, and returns by name what each gives: a
+// value, the number of rows of a DataFrame, or an error.
+func answers(t *testing.T, handle any) map[string]any {
+	t.Helper()
+	given := map[string]any{}
+	v := reflect.ValueOf(handle)
+	for i := range v.NumMethod() {
+		name, method := v.Type().Method(i).Name, v.Method(i)
+		switch {
+		case name == "Summary":
+			for call, value := range answers(t, method.Call(nil)[0].Interface()) {
+				given["Summary."+call] = value
+			}
+		case method.Type().NumIn() == 1 && method.Type().NumOut() == 2: // which leaves out Transform, Write, Delete and what recommends
+			out := method.Call([]reflect.Value{reflect.ValueOf(t.Context())})
+			err, _ := out[1].Interface().(error)
+			if df, ok := out[0].Interface().(sql.DataFrame); ok && err == nil {
+				given[name], err = df.Count(t.Context())
+			} else {
+				given[name] = out[0].Interface()
+			}
+			if err != nil {
+				given[name] = err
+			}
+		}
+	}
+	return given
 }
 
 func TestCache(t *testing.T) {
