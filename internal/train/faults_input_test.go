@@ -17,26 +17,23 @@ import (
 	"cartwheel/internal/synthetic/synthetictest"
 )
 
-// put writes the batch file of partition p with these events, each as visitor, kind, item.
-func (b *bench) put(p int, events [][3]string) string {
+// put writes a batch file with these rows.
+func (b *bench) put(rows string) {
 	b.Helper()
-	var text strings.Builder
-	for i, e := range events {
-		fmt.Fprintf(&text, "%d,%s,%s,%s,,%d-%d\n", 1_700_000_000_000+60_000*i, e[0], e[1], e[2], p, i)
-	}
-	name := batch.Name{Partition: p, Last: int64(len(events) - 1)}
-	if err := synthetictest.WriteBatch(b.batches(), name, []byte(text.String())); err != nil {
+	name := batch.Name{Last: int64(strings.Count(rows, "\n") - 1)}
+	if err := synthetictest.WriteBatch(b.batches(), name, []byte(rows)); err != nil {
 		b.Fatal(err)
 	}
-	return name.String()
 }
 
-// events makes n of them.
-func events(n int, event func(i int) [3]string) (all [][3]string) {
+// events makes n rows, a minute apart, of a visitor, a kind and an item each.
+func events(n int, event func(i int) [3]string) string {
+	var rows strings.Builder
 	for i := range n {
-		all = append(all, event(i))
+		e := event(i)
+		fmt.Fprintf(&rows, "%d,%s,%s,%s,,e%d\n", 1_700_000_000_000+60_000*i, e[0], e[1], e[2], i)
 	}
-	return all
+	return rows.String()
 }
 
 func emptyBench(t *testing.T) *bench {
@@ -53,31 +50,42 @@ func (b *bench) manifest() *model.Manifest {
 	return m
 }
 
+// ofOneMoment makes n rows of one visitor, kind, item and time.
+func ofOneMoment(n int, eventID func(i int) string) (rows string) {
+	for i := range n {
+		rows += "1700000000000,v,view,i,," + eventID(i) + "\n"
+	}
+	return rows
+}
+
 // TestFaultPoorData trains on what no shop is like. Each either gives a version that can be loaded, or says what is wrong.
 func TestFaultPoorData(t *testing.T) {
 	t.Parallel()
+	const noFiles = "no files"
 	varied := func(i int) [3]string { return [3]string{fmt.Sprint("v", i%7), "view", fmt.Sprint("i", i%11)} }
 	for _, test := range []struct {
-		name   string
-		events [][3]string
-		flags  []string
-		says   []string // of a version that is made, or of why none is
-		fails  bool
+		name  string
+		rows  string
+		flags []string
+		says  []string // of a version that is made, or of why none is
+		fails bool
 	}{
-		{"no batch files", nil, nil, []string{"no batch files", "consumer"}, true},
-		{"batch files without a row", [][3]string{}, nil, []string{"hold no events"}, true},
+		{"no batch files", noFiles, nil, []string{"no batch files", "consumer"}, true},
+		{"batch files without a row", "", nil, []string{"hold no events"}, true},
 		{"only views, and a rank larger than the data allows", events(100, varied), []string{"--rank", "64"}, []string{"--rank 64 is more than there are items"}, false},
 		{"only views, which weigh nothing", events(100, varied), []string{"--event-weights", "transaction=1"}, []string{"no visitor has an event of a weight above 0", "transaction=1"}, true},
 		{"one visitor", events(50, func(i int) [3]string { return [3]string{"v", "view", fmt.Sprint("i", i%11)} }), nil, nil, false},
 		{"one item", events(50, func(i int) [3]string { return [3]string{fmt.Sprint("v", i%7), "view", "i"} }), nil, nil, false},
 		{"one event", events(1, varied), nil, nil, false},
 		{"all events alike", events(50, func(int) [3]string { return [3]string{"v", "view", "i"} }), nil, nil, false},
+		{"all events of one moment", ofOneMoment(50, func(i int) string { return fmt.Sprint("e", i) }), nil, nil, false},
+		{"all rows alike to the last byte", ofOneMoment(50, func(int) string { return "e" }), nil, nil, false},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			b := emptyBench(t)
-			if test.events != nil {
-				b.put(0, test.events)
+			if test.rows != noFiles {
+				b.put(test.rows)
 			}
 			flags := append(slices.Clone(small), test.flags...)
 			if test.fails {
@@ -155,9 +163,9 @@ func TestFaultBatchFiles(t *testing.T) {
 func TestFaultParameters(t *testing.T) {
 	t.Parallel()
 	b := emptyBench(t)
-	b.put(0, events(10, func(i int) [3]string { return [3]string{"v", "view", fmt.Sprint("i", i)} }))
+	b.put(events(10, func(i int) [3]string { return [3]string{"v", "view", fmt.Sprint("i", i)} }))
 	for flag, values := range map[string][]string{
-		"--reg": {"NaN", "Inf", "-1"}, "--alpha": {"NaN", "+Inf", "0"}, "--holdout": {"NaN", "Inf", "0", "1"}, "--half-life-days": {"NaN", "-Inf"},
+		"--reg": {"NaN", "Inf", "-1"}, "--alpha": {"NaN", "+Inf", "0"}, "--holdout": {"NaN", "Inf", "0", "1"}, "--half-life-days": {"NaN", "-Inf"}, "--window-days": {"NaN", "Inf", "-1"},
 		"--popular-half-life-days": {"NaN", "Inf", "0"}, "--event-weights": {"view=NaN", "view=Inf", "view=0"}, "--rank": {"0", "1025", "NaN"}, "--iterations": {"0"}, "--min-items": {"0"},
 	} {
 		for _, v := range values {
