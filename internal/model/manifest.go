@@ -76,8 +76,22 @@ type Parameters struct {
 	HabitHalfLife     float64            `json:"habit_half_life_days"`
 	NeighbourHalfLife float64            `json:"neighbour_half_life_days"`
 	RecentHalfLife    float64            `json:"recent_half_life_days"` // of the recent neighbours
+	Neighbours        NeighbourRule      `json:"neighbours,omitzero"`   // not in versions made before it was kept
 	Blends            Blends             `json:"blends"`
 	MinItems          int                `json:"min_items"` // visitors with fewer distinct items get no factors; serving folds them in
+}
+
+// NeighbourRule is what the tables of neighbours were made by, besides their half-lives; package train has the formulas.
+type NeighbourRule struct {
+	SessionPauseMinutes int     `json:"session_pause_minutes"` // that ends a session
+	MaxSteps            int     `json:"max_steps"`             // apart, for two items of a session to be seen together
+	StepExponent        float64 `json:"step_exponent"`         // of how many steps apart they are
+	SessionExponent     float64 `json:"session_exponent"`      // of how many events the session has
+	Backward            float64 `json:"backward"`              // what the way back counts, of the way forth
+	FromExponent        float64 `json:"from_exponent"`         // of how much the item is seen with anything, below the line
+	ToExponent          float64 `json:"to_exponent"`           // of how much the neighbour is
+	Hop                 int     `json:"hop"`                   // neighbours whose own neighbours are added, of the long memory
+	PerItem             int     `json:"per_item"`              // neighbours that an item keeps
 }
 
 // Counts say how much of what went in.

@@ -239,7 +239,7 @@ func (c *Config) parameters() model.Parameters {
 	return model.Parameters{
 		Rank: c.Rank, Iterations: c.Iterations, RegParam: c.Reg, Alpha: c.Alpha, Seed: c.Seed, EventWeights: c.EventWeights,
 		HalfLifeDays: c.HalfLifeDays, WindowDays: c.WindowDays, HoldoutShare: c.Holdout, PopularHalfLife: c.PopularDays, MinItems: c.MinItems,
-		HabitHalfLife: habitHalfLife, NeighbourHalfLife: longHalfLife, RecentHalfLife: shortHalfLife, Blends: defaultBlends,
+		HabitHalfLife: habitHalfLife, NeighbourHalfLife: longHalfLife, RecentHalfLife: shortHalfLife, Neighbours: rule, Blends: defaultBlends,
 	}
 }
 

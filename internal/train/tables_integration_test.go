@@ -163,7 +163,7 @@ func TestTablesAgreeWithTheirFormulas(t *testing.T) {
 		}
 		want := 0
 		for _, of := range near {
-			want += min(len(of), neighbourLimit)
+			want += min(len(of), rule.PerItem)
 		}
 		if found != want || want < 500 {
 			t.Errorf("%s: %d neighbours in all, want %d", name, found, want)
@@ -267,7 +267,7 @@ func wantNear(all []touch, halfLife float64, now int64, counting func(visit []to
 				if visit[j].timestamp != visit[j-1].timestamp {
 					steps++
 				}
-				if steps > reach {
+				if steps > float64(rule.MaxSteps) {
 					break
 				}
 				if !counting(visit, i, j) {
@@ -313,7 +313,7 @@ func wantWide(near matrix) matrix {
 			}
 		}
 		slices.SortFunc(nearest[x], func(a, b other) int { return cmp.Or(cmp.Compare(b.score, a.score), cmp.Compare(a.item, b.item)) })
-		nearest[x] = nearest[x][:min(hopLimit, len(nearest[x]))]
+		nearest[x] = nearest[x][:min(rule.Hop, len(nearest[x]))]
 	}
 	for x, row := range nearest {
 		for _, y := range row {
