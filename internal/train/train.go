@@ -71,6 +71,8 @@ func Main(ctx context.Context, args []string, getenv func(string) string, stdout
 	case errors.Is(err, errNotPromoted):
 		log.Warn("the version is kept, but was not made the champion (--force would)", "reason", err)
 		return 3
+	case ctx.Err() != nil: // whatever step it was that failed for it
+		err = fmt.Errorf("told to stop: %w; nothing was published, and the next training begins anew", context.Cause(ctx))
 	}
 	log.Error("training ended without a new version", "error", err)
 	return config.ExitCode(err)

@@ -39,6 +39,9 @@ func Main(ctx context.Context, args []string, getenv func(string) string, stdout
 		return config.Tell("tune", err, stderr)
 	}
 	err = run(ctx, c, log, stdout)
+	if err != nil && ctx.Err() != nil { // whatever measurement it was that failed for it
+		err = fmt.Errorf("told to stop: %w", context.Cause(ctx))
+	}
 	if err != nil {
 		log.Error("the search ended before its end; the same command goes on with it", "error", err)
 	}
