@@ -104,10 +104,14 @@ func (c *Config) resolve() error {
 		return fmt.Errorf("opening --data-dir: %w", err)
 	}
 	c.DataDir = abs
+	const patterns = `*?[]{}\` // which a path that is read must not have: Spark and filepath.Glob would look for others that fit
+	var p config.Problems
+	p.Check(!strings.ContainsAny(c.DataDir, patterns), "--data-dir %s has one of the characters %s, which are patterns to Spark: name another folder", c.DataDir, patterns)
+	p.Check(!strings.ContainsAny(c.SparkDataDir, patterns), "--spark-data-dir %s has one of the characters %s, which are patterns to Spark: name another folder", c.SparkDataDir, patterns)
 	if c.SparkDataDir == "" {
 		c.SparkDataDir = abs
 	}
-	return nil
+	return p.Err()
 }
 
 // Weights are the strengths of the kinds of event; as a flag, view=1,addtocart=3,transaction=5. A kind that is not named has none.

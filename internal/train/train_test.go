@@ -49,6 +49,10 @@ func TestMainRefusesWhatIsWrong(t *testing.T) {
 		}
 		return dir
 	}
+	pattern := filepath.Join(empty, "shop [old]")
+	if err := os.Mkdir(pattern, 0o755); err != nil {
+		t.Fatal(err)
+	}
 	silent, err := net.Listen("tcp", "127.0.0.1:0") // takes connections and never says a word
 	if err != nil {
 		t.Fatal(err)
@@ -65,6 +69,7 @@ func TestMainRefusesWhatIsWrong(t *testing.T) {
 		{"unknown flag", nil, []string{"--ranks", "3"}, 2, []string{"-ranks", "--help"}},
 		{"bad variable", map[string]string{"LOG_LEVEL": "loud"}, nil, 2, []string{"loud", "debug"}},
 		{"no data folder", map[string]string{"DATA_DIR": filepath.Join(empty, "nowhere")}, nil, 1, []string{"nowhere", "--data-dir"}},
+		{"a data folder that is a pattern", map[string]string{"DATA_DIR": pattern}, nil, 2, []string{"--data-dir " + pattern, "*?[]{}", "name another folder"}},
 		{"no batches", map[string]string{"DATA_DIR": empty}, nil, 1, []string{"no batch files", empty, "consumer"}},
 		{"wrong scheme", map[string]string{"DATA_DIR": filled(), "SPARK_REMOTE": "http://localhost:15002"}, nil, 1, []string{"http://localhost:15002", "sc://localhost:15002"}},
 		{"nobody there", map[string]string{"DATA_DIR": filled(), "SPARK_REMOTE": "sc://127.0.0.1:1"}, nil, 1, []string{"127.0.0.1:1", "SPARK_REMOTE"}},
