@@ -53,8 +53,10 @@ type Counts struct {
 	since    time.Time // from when on all events are counted
 	now      func() time.Time
 
-	mu       sync.Mutex
-	items    map[string]*counted
+	mu    sync.Mutex
+	items map[string]*counted
+
+	ranking  sync.Mutex // apart, for events need not wait while items are sorted
 	rankings map[string]ranking
 }
 
@@ -171,19 +173,21 @@ func filled(window int, known time.Duration) float64 {
 }
 
 func (c *Counts) ranked(name string, score func(*counted, int64) float64) []Wanted {
-	c.mu.Lock()
-	defer c.mu.Unlock()
+	c.ranking.Lock()
+	defer c.ranking.Unlock()
 	now := c.now()
 	if r, ok := c.rankings[name]; ok && now.Sub(r.made) >= 0 && now.Sub(r.made) < rankingAge {
 		return r.list
 	}
 	const least = 1e-3 // of an event: what is less is long ago
 	var list []Wanted
+	c.mu.Lock()
 	for id, one := range c.items {
 		if s := score(one, now.UnixMilli()); s > least {
 			list = append(list, Wanted{id, s})
 		}
 	}
+	c.mu.Unlock()
 	slices.SortFunc(list, moreWanted)
 	c.rankings[name] = ranking{now, list}
 	return list

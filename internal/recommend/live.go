@@ -2,6 +2,7 @@ package recommend
 
 import (
 	"cmp"
+	"iter"
 	"slices"
 
 	"cartwheel/internal/model"
@@ -137,23 +138,26 @@ func (m *merged) close() {
 	}
 }
 
-// Wanted answers with items by scores that somebody else has given them, most wanted first, then with the others by popularity, their
-// scores 0. Items that the version does not know are among them.
-func (r *Recommender) Wanted(ids []string, scores []float64, o Options) Answer {
+// Wanted answers with items by scores that somebody else has given them, which come most wanted first, then with the others by popularity,
+// their scores 0. Items that the version does not know are among them.
+func (r *Recommender) Wanted(ranked iter.Seq2[string, float64], o Options) Answer {
 	s := r.begin(o)
 	defer r.scratches.Put(s)
 	s.best = s.best[:0]
 	listed := s.mixture.met
 	listed.Clear()
-	for i, id := range ids {
+	for id, score := range ranked {
+		if len(s.best) == o.Offset+o.Limit && r.rules.boosts == nil {
+			break // there may be hundreds of thousands
+		}
 		item, known := r.items.Number(id)
 		switch {
 		case known && !s.filter.out(item):
 			listed.Add(item)
-			s.best = append(s.best, Scored{item, r.rules.boosted(item, scores[i])})
+			s.best = append(s.best, Scored{item, r.rules.boosted(item, score)})
 		case !known && r.showsStranger(id, o):
 			s.strangers = append(s.strangers, id)
-			s.best = append(s.best, Scored{int32(-len(s.strangers)), r.rules.stranger(id, scores[i])})
+			s.best = append(s.best, Scored{int32(-len(s.strangers)), r.rules.stranger(id, score)})
 		}
 	}
 	slices.SortStableFunc(s.best, func(a, b Scored) int { return cmp.Compare(b.Score, a.Score) })

@@ -2,6 +2,7 @@ package recommend_test
 
 import (
 	"fmt"
+	"iter"
 	"math/rand/v2"
 	"reflect"
 	"testing"
@@ -108,7 +109,7 @@ func TestWantedItemsLead(t *testing.T) {
 	t.Parallel()
 	r := load(t, small())
 	popular, _ := r.Popular("all", recommend.Options{Limit: 20})
-	a := r.Wanted([]string{"b2", "brand-new", "a1"}, []float64{3, 2, 1}, recommend.Options{Limit: 20, Exclude: []string{"a1"}})
+	a := r.Wanted(wanted("b2", "brand-new", "a1"), recommend.Options{Limit: 20, Exclude: []string{"a1"}})
 	if a.Items[0].ID != "b2" || a.Items[1].ID != "brand-new" || len(a.Items) != len(popular.Items) {
 		t.Errorf("got %v beside %v", a, popular)
 	}
@@ -117,7 +118,22 @@ func TestWantedItemsLead(t *testing.T) {
 			t.Error("an excluded item is shown")
 		}
 	}
-	if page := r.Wanted([]string{"b2", "brand-new"}, []float64{3, 2}, recommend.Options{Limit: 1, Offset: 1}); len(page.Items) != 1 || page.Items[0].ID != "brand-new" {
+	if page := r.Wanted(wanted("b2", "brand-new"), recommend.Options{Limit: 1, Offset: 1}); len(page.Items) != 1 || page.Items[0].ID != "brand-new" {
 		t.Errorf("the second page is %v", page)
+	}
+	boosted := r.WithRules(recommend.Rules{ItemBoosts: map[string]float64{"a1": 9}})
+	if first := boosted.Wanted(wanted("b2", "brand-new", "a1"), recommend.Options{Limit: 1}); first.Items[0].ID != "a1" {
+		t.Errorf("a boost does not bring the last to the front: %v", first)
+	}
+}
+
+// wanted gives items scores, the first the largest.
+func wanted(ids ...string) iter.Seq2[string, float64] {
+	return func(yield func(string, float64) bool) {
+		for i, id := range ids {
+			if !yield(id, float64(len(ids)-i)) {
+				return
+			}
+		}
 	}
 }

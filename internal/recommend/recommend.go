@@ -290,13 +290,21 @@ func (r *Recommender) Trending(o Options) (Answer, bool) {
 	if r.trending == nil {
 		return Answer{}, false
 	}
-	return r.Wanted(r.trending.ids, r.trending.scores, o), true
+	return r.Wanted(r.trending.ranked, o), true
 }
 
 // wanted is a list for Wanted.
 type wanted struct {
 	ids    []string
 	scores []float64
+}
+
+func (w *wanted) ranked(yield func(string, float64) bool) {
+	for i, id := range w.ids {
+		if !yield(id, w.scores[i]) {
+			return
+		}
+	}
 }
 
 // HasPopular reports whether the version has a list of popular items for a kind of event.

@@ -2,6 +2,7 @@ package serve
 
 import (
 	"fmt"
+	"iter"
 	"net/http"
 	"slices"
 	"strings"
@@ -20,8 +21,8 @@ func (s *Server) trendingItems(c *gin.Context, v *served) {
 		return
 	}
 	if s.live != nil && s.live.CaughtUp() { // before, the counts of a week and of an hour are of what has been read of them
-		if ids, scores := split(s.live.Trending()); len(ids) > 0 {
-			answerItems(c, v, v.Wanted(ids, scores, o))
+		if list := s.live.Trending(); len(list) > 0 {
+			answerItems(c, v, v.Wanted(ranked(list), o))
 			return
 		}
 	}
@@ -30,7 +31,7 @@ func (s *Server) trendingItems(c *gin.Context, v *served) {
 		answerItems(c, v, a)
 	case s.needsBroker(c): // for a version that was trained before there was such a table
 	default:
-		answerItems(c, v, v.Wanted(nil, nil, o))
+		answerItems(c, v, v.Wanted(ranked(nil), o))
 	}
 }
 
@@ -56,17 +57,19 @@ func (s *Server) popular(c *gin.Context, v *served) {
 		refuse(c, &badField{field: "event", detail: fmt.Sprintf("event is %s, none of %s, %s", show(values.Get("event")), model.PopularAll, strings.Join(event.Kinds, ", "))})
 	case s.needsBroker(c):
 	default:
-		ids, scores := split(s.live.Popular(window, kind))
-		answerItems(c, v, v.Wanted(ids, scores, o))
+		answerItems(c, v, v.Wanted(ranked(s.live.Popular(window, kind)), o))
 	}
 }
 
-func split(wanted []live.Wanted) (ids []string, scores []float64) {
-	ids, scores = make([]string, len(wanted)), make([]float64, len(wanted))
-	for i, w := range wanted {
-		ids[i], scores[i] = w.ItemID, w.Score
+// ranked goes through the items that are wanted.
+func ranked(list []live.Wanted) iter.Seq2[string, float64] {
+	return func(yield func(string, float64) bool) {
+		for _, w := range list {
+			if !yield(w.ItemID, w.Score) {
+				return
+			}
+		}
 	}
-	return ids, scores
 }
 
 // eraseVisitor answers DELETE /v1/visitors/{visitorid}.
