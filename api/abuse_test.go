@@ -7,12 +7,15 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"path/filepath"
 	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"cartwheel/internal/model/modeltest"
 )
 
 // whole says whether faults are to be tested at their full size, as make test-faults does.
@@ -149,11 +152,15 @@ func (p *program) raw(method, path, header, body string) (status int, err error)
 	return response.StatusCode, err
 }
 
-// A stop under load fails no request: every connection in use is told to close before the server goes, and new ones find either an
+// SIGTERM under load fails no request: every connection in use is told to close before the server goes, and new ones find either an
 // answer or a closed door.
 func TestFaultStopUnderLoad(t *testing.T) {
 	t.Parallel()
-	p := startWith(t, shop("v1"))
+	data := t.TempDir()
+	modeltest.Write(t, filepath.Join(data, "models"), shop("v1"))
+	modeltest.MakeChampion(t, filepath.Join(data, "models"), "v1")
+	p := startProcess(t, data)
+	p.ready(t, "v1")
 	var answered atomic.Int64
 	var group sync.WaitGroup
 	const request = "GET /v1/visitors/anna/recommendations HTTP/1.1\r\nHost: x\r\n\r\n"

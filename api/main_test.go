@@ -10,19 +10,30 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"runtime"
 	"strings"
 	"testing"
 
 	"go.uber.org/goleak"
 
 	"cartwheel/internal/model/modeltest"
+	"cartwheel/internal/reexec"
 )
 
+// TestMain is also the program, as startProcess runs it.
 func TestMain(m *testing.M) {
-	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
+	reexec.Main(leakTested{m}, func(func(string)) { main() })
+}
+
+type leakTested struct{ *testing.M }
+
+// Run ends the process, with 1 if a test failed or left something running.
+func (m leakTested) Run() int {
+	goleak.VerifyTestMain(m.M, goleak.Cleanup(func(code int) {
 		http.DefaultClient.CloseIdleConnections()
 		os.Exit(code)
 	}), goleak.IgnoreAnyFunction("net/http.(*conn).closeWriteAndWait")) // half a second's wait after a refused body, by which net/http ends
+	return 0
 }
 
 func TestItems(t *testing.T) {
@@ -378,6 +389,17 @@ func TestThreadsAreAddedWhereNobodyHasSaidHowMany(t *testing.T) {
 		if got := mayAddThreads(c.gomaxprocs, c.threads, c.processors); got != c.want {
 			t.Errorf("%s: %v, want %v", name, got, c.want)
 		}
+	}
+}
+
+func TestTheProgramAddsThreads(t *testing.T) {
+	t.Parallel()
+	want := runtime.GOMAXPROCS(0)
+	if mayAddThreads(os.Getenv("GOMAXPROCS"), want, runtime.NumCPU()) {
+		want = runtime.NumCPU() + spareThreads
+	}
+	if got := startProcess(t, t.TempDir()).metric(t, "go_sched_gomaxprocs_threads"); got != fmt.Sprint(want) {
+		t.Errorf("requests run in %s threads, want %d", got, want)
 	}
 }
 

@@ -11,12 +11,14 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
 	"cartwheel/internal/features"
 	"cartwheel/internal/model"
 	"cartwheel/internal/model/modeltest"
+	"cartwheel/internal/reexec"
 )
 
 // program is the API as a user starts it.
@@ -44,6 +46,30 @@ func start(t *testing.T, dataDir string, args ...string) *program {
 		cancelNow()
 	})
 	return p
+}
+
+// startProcess is start with a process of its own, which stop sends the signal that ends programs.
+func startProcess(t *testing.T, dataDir string, args ...string) *program {
+	t.Helper()
+	log, code := newLines(), make(chan int, 1)
+	cmd := reexec.Command(append([]string{"--addr", "127.0.0.1:0", "--data-dir", dataDir, "--log-format", "json"}, args...)...)
+	cmd.Env = append(cmd.Env, "KAFKA_BOOTSTRAP_SERVERS=") // which the tests may be run with
+	cmd.Stdout, cmd.Stderr = log, log
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		_ = cmd.Wait()
+		code <- cmd.ProcessState.ExitCode()
+		close(code)
+	}()
+	t.Cleanup(func() {
+		_ = cmd.Process.Kill()
+		for range code { // until it has ended
+		}
+	})
+	stop := func() { _ = cmd.Process.Signal(syscall.SIGTERM) }
+	return &program{models: filepath.Join(dataDir, "models"), stop: stop, kill: stop, code: code, log: log, url: "http://" + log.wait(t, "serving")["addr"].(string)}
 }
 
 // ready waits until the program serves a version.

@@ -106,12 +106,15 @@ func TestFaultChampionsChangeUnderLoad(t *testing.T) {
 			<-time.After(20 * time.Second)
 		}
 	})
+	var apart []time.Duration // from one change to the next
+	last := time.Now()
 	moving := askAll(t, p, client, all, want, perSecond, func() {
 		for i := 1; i <= changes; i++ {
 			version := versions[i%len(versions)]
 			begun := time.Now()
 			modeltest.MakeChampion(t, p.models, version)
 			p.ready(t, version)
+			apart, last = append(apart, time.Since(last)), time.Now()
 			<-time.After(time.Until(begun.Add(every)))
 		}
 	})
@@ -121,12 +124,24 @@ func TestFaultChampionsChangeUnderLoad(t *testing.T) {
 	if after := heap(); after > before+before/2+16<<20 {
 		t.Errorf("after the changes the heap has %d bytes, before them it had %d", after, before)
 	}
-	t.Logf("steady: %s; with %d changes: %s", steady, changes, moving)
+	slices.Sort(apart)
+	t.Logf("steady: %s; with %d changes, %v to %v apart, median %v: %s; p99 with changes is %.2f of the steady one", steady, changes, apart[0], apart[len(apart)-1], apart[len(apart)/2],
+		moving, moving.p99.Seconds()/steady.p99.Seconds())
+}
+
+// delays are how long answers took.
+type delays struct {
+	answers       int
+	p50, p99, max time.Duration
+}
+
+func (d delays) String() string {
+	return fmt.Sprintf("%d answers, p50 %v, p99 %v, max %v", d.answers, d.p50, d.p99, d.max)
 }
 
 // askAll asks so many questions a second while something happens, and holds every answer against what its version should say. It
 // returns how long they took, from when each was due.
-func askAll(t *testing.T, p *program, client *http.Client, all []question, want map[string]map[question]string, perSecond int, meanwhile func()) string {
+func askAll(t *testing.T, p *program, client *http.Client, all []question, want map[string]map[question]string, perSecond int, meanwhile func()) delays {
 	t.Helper()
 	type due struct {
 		at time.Time
@@ -183,5 +198,8 @@ func askAll(t *testing.T, p *program, client *http.Client, all []question, want 
 	close(asked)
 	workers.Wait()
 	slices.Sort(took)
-	return fmt.Sprintf("%d answers, %d bad, p50 %v, p99 %v, max %v", len(took), bad.Load(), took[len(took)/2], took[len(took)*99/100], took[len(took)-1])
+	if n := bad.Load(); n > 0 {
+		t.Errorf("%d of %d answers are not what their version says", n, len(took))
+	}
+	return delays{len(took), took[len(took)/2], took[len(took)*99/100], took[len(took)-1]}
 }

@@ -10,7 +10,6 @@ import (
 	"strings"
 	"sync/atomic"
 	"syscall"
-	"testing"
 )
 
 const (
@@ -20,7 +19,7 @@ const (
 
 // Main is called by TestMain. In a process that Command made it runs the program, which never returns; in all others, the tests.
 // The program must call the function it is given at its steps.
-func Main(m *testing.M, program func(onStep func(string))) {
+func Main(m interface{ Run() int }, program func(onStep func(string))) {
 	if os.Getenv(asProgram) == "" {
 		os.Exit(m.Run())
 	}

@@ -1,6 +1,7 @@
 package serve
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -130,6 +131,7 @@ func (f *followed) look() (data []byte, changed bool, err error) {
 func parseUnavailable(data []byte) (map[string]struct{}, error) {
 	ids := map[string]struct{}{}
 	number := 0
+	data = bytes.TrimPrefix(data, []byte("\ufeff")) // spreadsheets begin a file with it; the first item would not be found
 	for line := range strings.Lines(string(data)) {
 		number++
 		id := strings.TrimRight(line, "\r\n")

@@ -25,7 +25,7 @@ func TestCatalogueRefuses(t *testing.T) {
 	if c.check() {
 		t.Error("without files, rules have changed")
 	}
-	put(c.unavailable.path, "a2\r\n\nnothing\n")
+	put(c.unavailable.path, "\ufeffa2\r\n\nnothing\n")
 	put(c.boosts.path, `{"boosts":{"items":{"popular":20},"categories":{"b":2}}}`)
 	sound := recommend.Rules{Unavailable: map[string]struct{}{"a2": {}, "nothing": {}}, ItemBoosts: map[string]float64{"popular": 20}, CategoryBoosts: map[string]float64{"b": 2}}
 	if !c.check() || !reflect.DeepEqual(c.rules, sound) {

@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"cartwheel/internal/event"
 	"cartwheel/internal/live"
 	"cartwheel/internal/model"
 	"cartwheel/internal/purchase"
@@ -163,8 +164,38 @@ func (c *champion) load(name string) (*served, error) {
 	}
 	next.live = c.live
 	next.Recommender = next.plain.WithRules(c.shop.rules)
+	if c.current.Load() == nil {
+		err = next.warm()
+	} else {
+		aside(func() { err = next.warm() })
+	}
+	if err != nil {
+		return nil, err
+	}
 	next.loading = time.Since(begun)
 	return next, nil
+}
+
+// warm has a version answer some questions of each kind before it is served: the first answers touch memory that no processor has seen
+// yet, and take many times as long. A version that breaks down over them is refused.
+func (v *served) warm() (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("%w: %s breaks down over an answer: %v", model.ErrBadVersion, v.version, p)
+		}
+	}()
+	const questions = 32
+	for i := range min(questions, v.visitors.Len()) {
+		id := v.visitors.Name(int32(i * v.visitors.Len() / questions))
+		v.Visitor(id, recommend.Options{Limit: defaultLimit})
+	}
+	popular, _ := v.Popular(model.PopularAll, recommend.Options{Limit: questions})
+	for _, item := range popular.Items {
+		v.Session([]recommend.Click{{ItemID: item.ID, Event: event.View}}, recommend.Options{Limit: defaultLimit, IncludeSeen: true})
+		v.SimilarByVisits(item.ID, recommend.Options{Limit: defaultLimit})
+		v.Similar(item.ID, recommend.Options{Limit: defaultLimit})
+	}
+	return nil
 }
 
 // Check says what would keep a server from serving the version in dir. Errors wrap model.ErrBadVersion.

@@ -1,11 +1,13 @@
 package serve
 
 import (
+	"errors"
 	"log/slog"
 	"path/filepath"
 	"testing"
 	"weak"
 
+	"cartwheel/internal/model"
 	"cartwheel/internal/model/modeltest"
 	"cartwheel/internal/recommend"
 )
@@ -34,5 +36,21 @@ func TestChampionBeforeIsLetGo(t *testing.T) {
 	}
 	if before.Value() != nil {
 		t.Error("the version before is still in memory")
+	}
+}
+
+// Before a version is served it has answered; one that breaks down over that is refused.
+func TestVersionsAnswerBeforeTheyAreServed(t *testing.T) {
+	t.Parallel()
+	v, err := load(modeltest.Write(t, t.TempDir(), modeltest.Random("v", 1, 50, 30, 4)), model.AtOnce)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := v.warm(); !errors.Is(err, model.ErrBadVersion) { // it has no recommender by the shop's rules yet
+		t.Errorf("a version that cannot answer: %v", err)
+	}
+	v.Recommender = v.plain
+	if err := v.warm(); err != nil {
+		t.Error(err)
 	}
 }
