@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -163,6 +164,59 @@ func TestStartReadsABoundedTimeBack(t *testing.T) {
 	for i, want := range []string{"popular", "popular", "session", "session"} {
 		if got := p.do(t, "GET", fmt.Sprintf("/v1/visitors/visitor-%d/recommendations", i), "").items(t).Strategy; got != want {
 			t.Errorf("visitor %d is answered by %s, want %s", i, got, want)
+		}
+	}
+}
+
+// A server that cannot read for a while answers by what it knows, and says that it is behind; afterwards it knows all that others have
+// written meanwhile, each once, as does one that starts then.
+func TestCutOffFromTheTopic(t *testing.T) {
+	t.Parallel()
+	cluster, addr := broker(t)
+	var cut atomic.Bool
+	cluster.ControlKey(int16(kmsg.Fetch), func(kmsg.Request) (kmsg.Response, error, bool) {
+		cluster.KeepControl()
+		if cut.Load() {
+			return nil, errors.New("the line is cut"), true
+		}
+		return nil, nil, false
+	})
+	data := liveShop(t)
+	p := startLive(t, data, addr, "--ready-max-lag", "1s")
+	p.post(t, view("before", "b1"))
+	p.waitFor(t, "cartwheel_live_events_total", "1")
+
+	cut.Store(true)
+	p.await(t, "that it is behind", func() bool { return p.do(t, "GET", "/readyz", "").status == http.StatusServiceUnavailable })
+	const visitors, each = 50, 20
+	client, now := kafkatest.Open(t, addr), time.Now().UnixMilli()
+	written := make([][]string, 3)
+	for i := range visitors * each {
+		e := event.Event{Timestamp: now - int64(i*7%5000), VisitorID: fmt.Sprint("v", i%visitors), Event: event.View, ItemID: []string{"a1", "b1", "b2"}[i%3], EventID: fmt.Sprint("id-", i)}
+		partition := kafka.Partition([]byte(e.VisitorID), 3)
+		written[partition] = append(written[partition], string(event.AppendJSON(nil, &e)))
+	}
+	for partition, events := range written {
+		slices.Reverse(events)
+		kafkatest.Send(t, client, "events", partition, append(events, events...)...)
+	}
+	p.do(t, "GET", "/readyz", "").problem(t, 503, "", "has not been up to date")
+	for visitor, want := range map[string]string{"before": "session", "v1": "popular", "anna": "als"} {
+		if got := p.do(t, "GET", "/v1/visitors/"+visitor+"/recommendations", "").items(t).Strategy; got != want {
+			t.Errorf("meanwhile %s is answered by %s, want %s", visitor, got, want)
+		}
+	}
+
+	cut.Store(false)
+	p.waitFor(t, "cartwheel_live_events_total", strconv.Itoa(1+visitors*each))
+	p.waitFor(t, "cartwheel_live_passed_over_total", strconv.Itoa(visitors*each))
+	p.waitFor(t, "cartwheel_live_lag_records", "0")
+	p.await(t, "ready", func() bool { return p.do(t, "GET", "/readyz", "").status == http.StatusOK })
+	fresh := startLive(t, data, addr)
+	for i := range visitors {
+		path := fmt.Sprintf("/v1/visitors/v%d/recommendations?seen=include", i)
+		if got, want := p.do(t, "GET", path, "").items(t), fresh.do(t, "GET", path, "").items(t); got.Strategy != "session" || fmt.Sprint(got) != fmt.Sprint(want) {
+			t.Fatalf("v%d gets %v, and from a server that has just started %v", i, got, want)
 		}
 	}
 }
