@@ -1,6 +1,7 @@
 package serve
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -45,6 +46,7 @@ func sessionRecommendations(c *gin.Context, v *served) {
 	answerItems(c, v, v.Session(clicks, o))
 }
 
+// clicks are what was done, oldest first: as it came, or by the times where all are given.
 func (b *sessionBody) clicks() ([]recommend.Click, *badField) {
 	if (b.Events == nil) == (b.Items == nil) {
 		return nil, &badField{field: "events", detail: `the body must have either "events" or "items", as an array`}
@@ -65,8 +67,9 @@ func (b *sessionBody) clicks() ([]recommend.Click, *badField) {
 	if len(*b.Events) > maxSessionEvents {
 		return nil, &badField{field: "events", detail: fmt.Sprintf("events has %d entries, more than %d", len(*b.Events), maxSessionEvents)}
 	}
-	clicks := make([]recommend.Click, len(*b.Events))
-	for i, e := range *b.Events {
+	timed := true
+	for i := range *b.Events {
+		e := &(*b.Events)[i]
 		if e.Event == "" {
 			e.Event = event.View
 		}
@@ -80,6 +83,13 @@ func (b *sessionBody) clicks() ([]recommend.Click, *badField) {
 		if e.Timestamp != nil && (*e.Timestamp <= 0 || *e.Timestamp > event.MaxTimestamp) {
 			return nil, &badField{field: field + ".timestamp", detail: fmt.Sprintf("timestamp %d is not a Unix time in milliseconds", *e.Timestamp)}
 		}
+		timed = timed && e.Timestamp != nil
+	}
+	if timed {
+		slices.SortStableFunc(*b.Events, func(x, y sessionEvent) int { return cmp.Compare(*x.Timestamp, *y.Timestamp) })
+	}
+	clicks := make([]recommend.Click, len(*b.Events))
+	for i, e := range *b.Events {
 		clicks[i] = recommend.Click{ItemID: string(e.ItemID), Event: e.Event}
 	}
 	return clicks, nil
