@@ -124,6 +124,18 @@ func (c *Client) Popular(ctx context.Context, event string, o Options) (list Lis
 	return list, err
 }
 
+// PopularNow asks for the items that are wanted most of late, of which the server counts the events as they come: within "1h", "24h" or
+// "7d", by one kind of event, or by all kinds if event is empty. Without a broker the server answers 503.
+func (c *Client) PopularNow(ctx context.Context, window, event string, o Options) (list List, err error) {
+	q := o.query()
+	q.Set("window", window)
+	if event != "" {
+		q.Set("event", event)
+	}
+	err = c.ask(ctx, call{method: http.MethodGet, path: "/v1/items/popular", query: q}, &list)
+	return list, err
+}
+
 // Scores are one visitor's scores of items, in the order asked.
 type Scores struct {
 	ModelVersion string `json:"model_version"`

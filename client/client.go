@@ -154,8 +154,11 @@ func problem(response *http.Response, data []byte) *Error {
 		e = Error{Title: http.StatusText(response.StatusCode), Detail: string(data[:min(len(data), 200)]), RequestID: response.Header.Get("X-Request-ID")}
 	}
 	e.Status = response.StatusCode
-	if seconds, err := strconv.Atoi(response.Header.Get("Retry-After")); err == nil && seconds > 0 {
+	after := response.Header.Get("Retry-After")
+	if seconds, err := strconv.Atoi(after); err == nil && seconds > 0 {
 		e.retryAfter = time.Duration(min(seconds, 1e6)) * time.Second
+	} else if date, err := http.ParseTime(after); err == nil { // as what stands in front of an API may send
+		e.retryAfter = time.Until(date)
 	}
 	return &e
 }

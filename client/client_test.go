@@ -107,6 +107,9 @@ func (c *checked) RoundTrip(request *http.Request) (*http.Response, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.used[request.Method+" "+route.Path] = true
+	for name := range request.URL.Query() {
+		c.used[request.Method+" "+route.Path+"?"+name] = true
+	}
 	return response, nil
 }
 
@@ -208,20 +211,47 @@ func TestEveryCallOfTheContract(t *testing.T) {
 	must("events", errors.As(err, &sent) && sent.Status == 503, nil)
 	trending, err := c.Trending(ctx, client.Options{Limit: 5})
 	must("trending", len(trending.Items) == 5 && trending.Items[0].Score == 2, err)
+	_, err = c.PopularNow(ctx, "1h", "view", client.Options{})
+	must("popular now", errors.As(err, &sent) && sent.Status == 503, nil)
 	err = c.Erase(ctx, "v1")
 	must("erase", errors.As(err, &sent) && sent.Status == 503, nil)
+
+	narrow := client.Options{Limit: 50, Offset: 1, Exclude: []string{"i2"}, Only: []string{"i1", "i2", "i3", "i4"}, Category: "c0"}
+	ofVisitors := narrow
+	ofVisitors.Seen, ofVisitors.Explain = "include", true
+	for name, ask := range map[string]func() (client.List, error){
+		"similar, narrowed":  func() (client.List, error) { return c.Similar(ctx, "i1", "", narrow) },
+		"popular, narrowed":  func() (client.List, error) { return c.Popular(ctx, "", narrow) },
+		"trending, narrowed": func() (client.List, error) { return c.Trending(ctx, narrow) },
+		"session, narrowed":  func() (client.List, error) { return c.Session(ctx, []client.Event{{ItemID: "i1"}}, ofVisitors) },
+		"visitors, narrowed": func() (client.List, error) {
+			lists, err := c.Visitors(ctx, []string{"v1"}, ofVisitors)
+			if err != nil {
+				return client.List{}, err
+			}
+			return client.List{Items: lists.Visitors[0].Items}, nil
+		},
+	} {
+		list, err := ask()
+		must(name, len(list.Items) < 3, err) // of the four, one is excluded and one passed over
+	}
 
 	_, err = c.Similar(ctx, "nothing", "", client.Options{})
 	if !errors.As(err, &sent) || sent.Status != 404 || sent.Field != "itemid" || sent.RequestID == "" || !strings.Contains(err.Error(), `"nothing"`) {
 		t.Errorf("an unknown item: %#v", err)
 	}
 	for path, item := range document.Paths.Map() {
-		for method := range item.Operations() {
+		for method, operation := range item.Operations() {
 			switch path {
 			case "/metrics", "/openapi.yaml", "/docs", "/", "/dashboard/{file}", "/v1/status/stream": // for people and their browsers
 			default:
 				if !check.used[method+" "+path] {
 					t.Errorf("the client has no call for %s %s: give it one in calls.go, and ask it here", method, path)
+				}
+				for _, parameter := range operation.Parameters {
+					if name := parameter.Value.Name; parameter.Value.In == "query" && !check.used[method+" "+path+"?"+name] {
+						t.Errorf("%s %s is never asked with %s: give the client a way, and use it here", method, path, name)
+					}
 				}
 			}
 		}
@@ -261,6 +291,28 @@ func TestRetries(t *testing.T) {
 	list, err := c.Session(t.Context(), []client.Event{{ItemID: "i1"}}, client.Options{})
 	if err != nil || list.ModelVersion != "v1" || asked.Load() != 3 {
 		t.Errorf("asked %d times: %+v, %v", asked.Load(), list, err)
+	}
+}
+
+// A date says as well as a number of seconds when to come again.
+func TestRetryAfterADate(t *testing.T) {
+	t.Parallel()
+	var asked atomic.Int32
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		asked.Add(1)
+		w.Header().Set("Retry-After", time.Now().Add(time.Hour).UTC().Format(http.TimeFormat))
+		w.WriteHeader(http.StatusServiceUnavailable)
+	}))
+	defer server.Close()
+	c, err := client.New(server.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.HTTP = server.Client()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	if _, err := c.Popular(ctx, "", client.Options{}); err == nil || asked.Load() != 1 || ctx.Err() != nil {
+		t.Errorf("asked %d times though the server wants an hour: %v", asked.Load(), err)
 	}
 }
 

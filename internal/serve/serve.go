@@ -18,6 +18,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/gin-gonic/gin"
+
 	"cartwheel/internal/kafka"
 	"cartwheel/internal/live"
 	"cartwheel/internal/status"
@@ -42,7 +44,7 @@ type Options struct {
 	Log       *slog.Logger
 }
 
-// The bounds of a connection. No answer takes a second; the rest is for slow networks.
+// The bounds of a connection. Hardly an answer takes a second; the rest is for slow networks. What takes longer says so (extend).
 const (
 	readHeaderTimeout = 5 * time.Second
 	readTimeout       = 15 * time.Second
@@ -149,4 +151,13 @@ func (s *Server) Run(ctx, stop context.Context, listener net.Listener) error {
 		return fmt.Errorf("stopping: %w", err)
 	}
 	return nil
+}
+
+// extend gives a request that is still worked on more time to send its answer, or with 0 all that it needs.
+func extend(c *gin.Context, by time.Duration) {
+	var deadline time.Time
+	if by > 0 {
+		deadline = time.Now().Add(by)
+	}
+	_ = http.NewResponseController(c.Writer).SetWriteDeadline(deadline) // a recorder in a test has none
 }

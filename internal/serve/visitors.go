@@ -54,6 +54,7 @@ func manyRecommendations(c *gin.Context, v *served) {
 		if len(b) > mostHeld { // the whole may be 200 MB, where a thousand visitors have long histories that explain a hundred items each
 			inParts = true
 			c.Writer.Header()["Content-Type"] = jsonType
+			extend(c, writeTimeout)
 			if _, err := c.Writer.Write(b); err != nil {
 				return // whoever has gone away needs no answer
 			}
