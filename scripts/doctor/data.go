@@ -71,7 +71,7 @@ func (s *settings) checkBatches(r *report) map[string]bool {
 			return names
 		}
 	}
-	r.fine("batch files", "%d of %d partitions, without gaps; the newest is %s old", len(names), len(partitions), age(newest))
+	r.fine("batch files", "%d files of %d partitions, without gaps; the newest is %s old", len(names), len(partitions), age(newest))
 	return names
 }
 

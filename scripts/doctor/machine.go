@@ -48,7 +48,9 @@ func (s *settings) checkGo(ctx context.Context, r *report) {
 func (s *settings) checkWays(ctx context.Context, r *report) {
 	missing := s.missingTools(ctx)
 	docker, dockerErr := s.output(ctx, "docker", "compose", "version", "--short")
-	if dockerErr == nil {
+	if exit := (*exec.ExitError)(nil); errors.As(dockerErr, &exit) {
+		dockerErr = errors.New("docker is there, but its compose plugin is not")
+	} else if dockerErr == nil {
 		if _, dockerErr = s.output(ctx, "docker", "info", "--format", "{{.ServerVersion}}"); dockerErr != nil {
 			dockerErr = errors.New("docker is there, but its engine does not answer")
 		}
