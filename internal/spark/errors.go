@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
+	"strconv"
 	"strings"
 
 	"github.com/apache/spark-connect-go/v40/spark/sparkerrors"
@@ -42,11 +44,11 @@ func Explain(err error) error {
 	}
 	var s *sparkerrors.SparkError
 	if !errors.As(err, &s) {
-		st, ok := status.FromError(err)
-		if !ok {
+		var rpc interface{ GRPCStatus() *status.Status } // not status.FromError, which puts what wraps it into the message
+		if !errors.As(err, &rpc) {
 			return err
 		}
-		s = sparkerrors.FromRPCError(st.Err())
+		s = sparkerrors.FromRPCError(rpc.GRPCStatus().Err())
 	}
 	switch s.Code {
 	case codes.Canceled:
@@ -54,7 +56,23 @@ func Explain(err error) error {
 	case codes.DeadlineExceeded:
 		return fmt.Errorf("%w: %s", context.DeadlineExceeded, s.Message)
 	}
-	return &Error{Class: s.ErrorClass, Reason: s.Reason, Message: firstLines(s.Message), Code: s.Code}
+	return &Error{Class: s.ErrorClass, Reason: s.Reason, Message: firstLines(unwrapped(s.Message)), Code: s.Code}
+}
+
+// dialing is what gRPC puts about the reason why there is no connection.
+var dialing = regexp.MustCompile(`^connection error: desc = (".*")$`)
+
+// unwrapped is the reason alone.
+func unwrapped(message string) string {
+	m := dialing.FindStringSubmatch(message)
+	if m == nil {
+		return message
+	}
+	reason, err := strconv.Unquote(m[1])
+	if err != nil {
+		return message
+	}
+	return strings.TrimPrefix(reason, "transport: Error while dialing: ")
 }
 
 // firstLines drops the Java stack trace and the tree of the query's plan, which say nothing to a person who did not write Spark.
