@@ -222,6 +222,9 @@ func (j *job) ratings(ctx context.Context, all sql.DataFrame) (sql.DataFrame, in
 		if n > 0 {
 			break
 		}
+		if least > 1 {
+			j.log.Warn(fmt.Sprintf("no visitor has the %d distinct items of --min-items with a weight above 0: all visitors get factors", least))
+		}
 	}
 	return df, n, nil
 }

@@ -75,7 +75,7 @@ func TestFaultPoorData(t *testing.T) {
 		{"only views, and a rank larger than the data allows", events(100, varied), []string{"--rank", "64"}, []string{"--rank 64 is more than there are items"}, false},
 		{"only views, which weigh nothing", events(100, varied), []string{"--event-weights", "transaction=1"}, []string{"no visitor has an event of a weight above 0", "transaction=1"}, true},
 		{"one visitor", events(50, func(i int) [3]string { return [3]string{"v", "view", fmt.Sprint("i", i%11)} }), nil, nil, false},
-		{"one item", events(50, func(i int) [3]string { return [3]string{fmt.Sprint("v", i%7), "view", "i"} }), nil, nil, false},
+		{"one item", events(50, func(i int) [3]string { return [3]string{fmt.Sprint("v", i%7), "view", "i"} }), nil, []string{"no visitor has the 2 distinct items of --min-items"}, false},
 		{"one event", events(1, varied), nil, nil, false},
 		{"all events alike", events(50, func(int) [3]string { return [3]string{"v", "view", "i"} }), nil, nil, false},
 		{"all events of one moment", ofOneMoment(50, func(i int) string { return fmt.Sprint("e", i) }), nil, nil, false},
