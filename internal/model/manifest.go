@@ -50,7 +50,7 @@ type Manifest struct {
 	CreatedAt    time.Time              `json:"created_at"`                 // when its training began
 	Seconds      float64                `json:"training_seconds,omitempty"` // that the training took
 	SparkVersion string                 `json:"spark_version"`
-	GitRevision  string                 `json:"git_revision,omitempty"`
+	GitRevision  string                 `json:"git_revision,omitempty"` // that the training program was built from; "-dirty" behind it: with changes
 	Parameters   Parameters             `json:"parameters"`
 	Counts       Counts                 `json:"counts"`
 	Data         DataRange              `json:"data"`

@@ -16,7 +16,6 @@ import (
 	"os"
 	"path"
 	"path/filepath"
-	"runtime/debug"
 	"strings"
 	"time"
 
@@ -279,17 +278,3 @@ func (j *job) keep(ctx context.Context, df sql.DataFrame, inside string) (sql.Da
 }
 
 func ms(t int64) time.Time { return time.UnixMilli(t).UTC() }
-
-// revision is the git revision that this program was built from, where the build recorded one.
-func revision() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return ""
-	}
-	for _, s := range info.Settings {
-		if s.Key == "vcs.revision" {
-			return s.Value
-		}
-	}
-	return ""
-}
