@@ -142,6 +142,27 @@ func TestContract(t *testing.T) {
 	}
 }
 
+// What may befall any request is told of each: keys, rates and bounds, pages of other sites, and bodies where there are any.
+func TestContractTellsWhatMayBefallAnyRequest(t *testing.T) {
+	t.Parallel()
+	for path, item := range newContractChecker(t).document.Paths.Map() {
+		for method, operation := range item.Operations() {
+			statuses := []string{"400", "401", "414", "429", "431", "500"}
+			if method != http.MethodGet {
+				statuses = append(statuses, "403")
+			}
+			if operation.RequestBody != nil {
+				statuses = append(statuses, "408", "413", "415")
+			}
+			for _, status := range statuses {
+				if operation.Responses.Value(status) == nil && operation.Responses.Value("default") == nil {
+					t.Errorf("%s %s does not tell of %s", method, path, status)
+				}
+			}
+		}
+	}
+}
+
 // The page for people names every operation, parameter and property, and loads nothing from anywhere.
 func TestDocsTellTheContract(t *testing.T) {
 	t.Parallel()
