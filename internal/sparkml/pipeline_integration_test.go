@@ -106,8 +106,8 @@ func TestCrossValidate(t *testing.T) {
 		}
 	}
 
-	own := must(data.SelectExpr(ctx, "*", "id % 3 fold"))(t)
-	cv.NumFolds, cv.FoldCol = 3, "fold"
+	own := must(data.SelectExpr(ctx, "*", "id % 3 `the ``fold``.`"))(t)
+	cv.NumFolds, cv.FoldCol = 3, "the `fold`."
 	byFold := must(sparkml.CrossValidate(ctx, s, cv, []*sparkml.Pipeline{threeStages()}, evaluator, own))(t)
 	if len(byFold.FoldMetrics[0]) != 3 || len(byFold.BestModel.Stages) != 3 {
 		t.Errorf("a pipeline with given folds: %+v", byFold)

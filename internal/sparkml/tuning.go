@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"strconv"
+	"strings"
 
 	"cartwheel/internal/spark"
 
@@ -92,7 +93,7 @@ func CrossValidate[M Transformer, E Estimator[M]](ctx context.Context, s *spark.
 	atLeast(&c, "parallelism", cv.Parallelism, 1)
 	fold := "CAST(floor(" + strconv.Itoa(cv.NumFolds) + " * rand(" + strconv.FormatInt(cv.Seed, 10) + ")) AS int)"
 	if cv.FoldCol != "" {
-		fold = "CAST(`" + cv.FoldCol + "` AS int)"
+		fold = "CAST(`" + strings.ReplaceAll(cv.FoldCol, "`", "``") + "` AS int)"
 	}
 	return tune[M](ctx, s, c, candidates, evaluator, data, fold, cv.NumFolds, cv.NumFolds, cv.Parallelism)
 }
