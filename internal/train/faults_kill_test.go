@@ -64,8 +64,8 @@ func TestFaultTrainingKilled(t *testing.T) {
 			timer.Stop()
 			t.Logf("%s %s after %d steps: %s", kill, delay.Round(time.Millisecond), after, lastLine(c.errs.String()))
 			if kill == syscall.SIGTERM {
-				if !c.ProcessState.Exited() {
-					t.Errorf("told to stop, it ended by %v", c.ProcessState)
+				if code := c.ProcessState.ExitCode(); code != 0 && (code != 1 || !strings.Contains(c.errs.String(), "told to stop: terminated")) { // 0: it had ended
+					t.Errorf("told to stop, it ended by %v\n%s", c.ProcessState, c.errs.String())
 				}
 				b.clean()
 			}
@@ -157,21 +157,32 @@ func TestFaultsOfSpark(t *testing.T) {
 		p := b.start("", 0, append(small, "--every", "1s", "--min-new-events", "500")...)
 		wait := func(what string, done func() bool) {
 			t.Helper()
-			for deadline := time.Now().Add(5 * time.Minute); !done(); time.Sleep(50 * time.Millisecond) {
+			for deadline := time.Now().Add(10 * time.Minute); !done(); time.Sleep(50 * time.Millisecond) {
 				if time.Now().After(deadline) {
-					t.Fatalf("waited five minutes for %s\n%s", what, p.errs.String())
+					t.Fatalf("waited ten minutes for %s\n%s", what, p.errs.String())
 				}
 			}
 		}
 		wait("a word that Spark is gone", func() bool { return strings.Contains(p.errs.String(), "no Spark Connect server answers") })
 		c.up()
 		wait("a version", func() bool { return b.champion() != "" })
+
+		// Gone again, under the next training.
+		first, ended := b.champion(), len(stepEnded.FindAllString(p.errs.String(), -1))
+		b.add(600, 2)
+		p.waitSteps(ended + 2)
+		c.killConnect()
+		wait("a word that Spark went away", func() bool { return strings.Contains(p.errs.String(), "Spark went away under the training") })
+		b.clean()
+		c.up()
+		wait("another version", func() bool { return b.champion() != first })
+		b.wantEverything()
 		_ = p.Process.Signal(syscall.SIGTERM)
 		if err := p.Wait(); err != nil {
 			t.Errorf("told to stop, it ended with %v\n%s", err, p.errs.String())
 		}
 		b.clean()
-		if n := b.sound(); n != 1 {
+		if n := b.sound(); n != 2 {
 			t.Errorf("%d versions, want one for each time that there were enough new events", n)
 		}
 	})
