@@ -213,7 +213,12 @@ func TestErasure(t *testing.T) {
 // A topic of erasures that somebody else has made is read whole, and told if Kafka would delete from it.
 func TestErasuresTopicOfSomebodyElse(t *testing.T) {
 	t.Parallel()
-	_, addr := kafkatest.Start(t, kfake.SeedTopics(3, "events"), kfake.SeedTopics(4, live.ErasuresTopic))
+	cluster, addr := kafkatest.Start(t, kfake.SeedTopics(3, "events"), kfake.SeedTopics(4, live.ErasuresTopic))
+	cluster.ControlKey(int16(kmsg.CreateTopics), func(kmsg.Request) (kmsg.Response, error, bool) {
+		cluster.KeepControl()
+		t.Error("a topic is made that is there, which may not be allowed")
+		return nil, nil, false
+	})
 	producer, err := kafkatest.Open(t, addr).NewProducer(t.Context(), live.ErasuresTopic, 4)
 	if err != nil {
 		t.Fatal(err)

@@ -3,6 +3,7 @@ package live
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -61,6 +62,17 @@ func (f *Feed) KnowsErased() bool {
 		}
 	}
 	return f.forgot != nil
+}
+
+// findErasures returns the number of partitions of the topic of erasures, which it makes if it is not there. Only then: where somebody else
+// makes the topics, the API may not be allowed to.
+func (f *Feed) findErasures(ctx context.Context, client *kafka.Client) (partitions int, err error) {
+	if _, err := client.Bounds(ctx, f.o.Erasures); errors.Is(err, kafka.ErrNoTopic) {
+		if err := client.CreateTopic(ctx, f.o.Erasures, 1, -1, kafka.TopicSetting{Name: cleanup, Value: compacted}); err != nil {
+			return 0, err
+		}
+	}
+	return client.Partitions(ctx, f.o.Erasures)
 }
 
 // The setting by which Kafka keeps the last record of each key, however old.

@@ -69,10 +69,7 @@ func (f *Feed) Run(ctx context.Context) {
 			return err
 		}
 		if partitions, err = client.Partitions(ctx, f.o.Topic); err == nil {
-			err = client.CreateTopic(ctx, f.o.Erasures, 1, -1, kafka.TopicSetting{Name: cleanup, Value: compacted})
-		}
-		if err == nil {
-			erasures, err = client.Partitions(ctx, f.o.Erasures)
+			erasures, err = f.findErasures(ctx, client)
 		}
 		if err != nil {
 			client.Close()
