@@ -26,7 +26,7 @@ type metrics struct {
 
 	rulesRefused prometheus.Counter
 
-	answered, failed atomic.Int64 // requests, and those with 5xx
+	answered, failed atomic.Int64 // requests, and those with 5xx but for probes
 }
 
 func newMetrics() *metrics {
@@ -63,7 +63,7 @@ func (m *metrics) swapped(now *served) {
 // observe counts a request. The route is a pattern of the contract, never a path that a client made up.
 func (m *metrics) observe(route string, code int, took time.Duration) {
 	m.answered.Add(1)
-	if code >= http.StatusInternalServerError {
+	if code >= http.StatusInternalServerError && route != "/readyz" { // whose 503 is an answer: not yet
 		m.failed.Add(1)
 	}
 	m.requests.WithLabelValues(route, strconv.Itoa(code)).Inc()

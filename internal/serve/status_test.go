@@ -34,6 +34,28 @@ func TestStreamOutlivesTheBoundsOfRequests(t *testing.T) {
 	}
 }
 
+// A probe that is told to wait is no failure: everybody's start would begin with some. A request of somebody's is one.
+func TestProbesAreNoFailures(t *testing.T) {
+	t.Parallel()
+	s := New(Options{DataDir: t.TempDir(), Log: slog.New(slog.DiscardHandler)})
+	server := httptest.NewServer(s.handler)
+	defer server.Close()
+	for path, failed := range map[string]int64{"/readyz": 0, "/v1/items/popular": 1} {
+		before := s.standing()
+		response, err := http.Get(server.URL + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = response.Body.Close()
+		if response.StatusCode != http.StatusServiceUnavailable {
+			t.Fatalf("%s without a version: %d", path, response.StatusCode)
+		}
+		if now := s.standing(); now.Failed-before.Failed != failed || now.Requests-before.Requests != 1 {
+			t.Errorf("%s counts as %d failed of %d", path, now.Failed-before.Failed, now.Requests-before.Requests)
+		}
+	}
+}
+
 // However long somebody looks, the request took as long as the stream took to begin.
 func TestLookingIsNoLatency(t *testing.T) {
 	t.Parallel()

@@ -34,7 +34,7 @@ func (g *Gatherer) next(s *Status) []Step {
 		add("Bring the events into Kafka.", g.withKafka("go run ./producer", s.Topic.Configured && !s.Topic.Exists && s.Topic.Error == "", " --create-topic"))
 	}
 	if s.Consumer.Error == "" && s.Topic.Error == "" && s.Consumer.Members == 0 && (s.Consumer.Lag > 0 || s.Batches.Files == 0) {
-		add("Write them into batch files, for as long as it runs.", g.withKafka("go run ./consumer", true, " --follow"))
+		add("Write the events into batch files, for as long as it runs.", g.withKafka("go run ./consumer", true, " --follow"))
 	}
 	if s.Training.Since == nil {
 		switch {

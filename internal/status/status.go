@@ -92,7 +92,7 @@ type API struct {
 	Version        string   `json:"version,omitempty"`
 	UptimeSeconds  float64  `json:"uptime_seconds"`
 	Requests       int64    `json:"requests"` // answered since the start
-	Failed         int64    `json:"failed"`   // of these with 5xx
+	Failed         int64    `json:"failed"`   // of these with 5xx, but for probes of readiness
 	PerSecond      *float64 `json:"per_second"`
 	LiveEvents     int64    `json:"live_events"` // that the live history has taken in
 	LiveLagSeconds float64  `json:"live_lag_seconds"`
