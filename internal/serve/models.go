@@ -113,9 +113,9 @@ func (s *Server) activate(c *gin.Context) {
 	if m == nil {
 		return
 	}
-	extend(c, 0) // loading waits for other loads, and a large version takes long where the machine has other things to do
+	unhurried(c) // loading waits for other loads, and a large version takes long where the machine has other things to do
 	previous, err := s.champion.activate(m.Version)
-	extend(c, writeTimeout)
+	hurried(c)
 	switch {
 	case errors.Is(err, model.ErrBadVersion):
 		fail(c, http.StatusConflict, "version", err.Error())

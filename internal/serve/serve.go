@@ -44,7 +44,7 @@ type Options struct {
 	Log       *slog.Logger
 }
 
-// The bounds of a connection. Hardly an answer takes a second; the rest is for slow networks. What takes longer says so (extend).
+// The bounds of a connection. Hardly an answer takes a second; the rest is for slow networks. What may take longer says so (unhurried).
 const (
 	readHeaderTimeout = 5 * time.Second
 	readTimeout       = 15 * time.Second
@@ -153,11 +153,13 @@ func (s *Server) Run(ctx, stop context.Context, listener net.Listener) error {
 	return nil
 }
 
-// extend gives a request that is still worked on more time to send its answer, or with 0 all that it needs.
-func extend(c *gin.Context, by time.Duration) {
-	var deadline time.Time
-	if by > 0 {
-		deadline = time.Now().Add(by)
-	}
-	_ = http.NewResponseController(c.Writer).SetWriteDeadline(deadline) // a recorder in a test has none
+// unhurried lifts the timeouts from a request that may be worked on for longer. When its client leaves, its context is done.
+func unhurried(c *gin.Context) {
+	connection := http.NewResponseController(c.Writer) // a recorder in a test has no deadlines
+	_, _ = connection.SetReadDeadline(time.Time{}), connection.SetWriteDeadline(time.Time{})
+}
+
+// hurried gives what is sent from now on the time that any answer has.
+func hurried(c *gin.Context) {
+	_ = http.NewResponseController(c.Writer).SetWriteDeadline(time.Now().Add(writeTimeout))
 }

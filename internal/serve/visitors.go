@@ -46,18 +46,23 @@ func manyRecommendations(c *gin.Context, v *served) {
 		refuse(c, bad)
 		return
 	}
+	unhurried(c) // a thousand pages from deep in a large catalogue take most of a minute
 	b := append(make([]byte, 0, 512*len(body.VisitorIDs)), `{"model_version":`...)
 	b = event.AppendString(b, v.version)
 	b = append(b, `,"visitors":[`...)
 	inParts := false
 	for i, id := range body.VisitorIDs {
+		if c.Request.Context().Err() != nil {
+			return // whoever has gone away needs no answer
+		}
 		if len(b) > mostHeld { // the whole may be 200 MB, where a thousand visitors have long histories that explain a hundred items each
 			inParts = true
 			c.Writer.Header()["Content-Type"] = jsonType
-			extend(c, writeTimeout)
+			hurried(c)
 			if _, err := c.Writer.Write(b); err != nil {
-				return // whoever has gone away needs no answer
+				return
 			}
+			unhurried(c)
 			b = b[:0]
 		}
 		if i > 0 {
@@ -70,6 +75,7 @@ func manyRecommendations(c *gin.Context, v *served) {
 		b = append(b, '}')
 	}
 	b = append(b, "]}\n"...)
+	hurried(c)
 	if inParts {
 		_, _ = c.Writer.Write(b)
 		return
