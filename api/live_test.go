@@ -182,6 +182,21 @@ func TestAPostChangesTheAnswersOfAnotherServer(t *testing.T) {
 	}
 }
 
+// Events of one request that bear no time of their own happened in the order in which they stand there.
+func TestEventsOfARequestStayInOrder(t *testing.T) {
+	t.Parallel()
+	_, addr := broker(t)
+	data := liveShop(t)
+	one, two := startLive(t, data, addr), startLive(t, data, addr)
+	one.post(t, view("stranger", "b1")+"\n"+view("stranger", "a2")+"\n"+view("stranger", "b2")+"\n"+view("stranger", "a1")+"\n"+view("stranger", "a3"))
+	for _, p := range []*program{one, two} {
+		p.waitFor(t, "cartwheel_live_events_total", "5")
+		if a := p.do(t, "GET", "/v1/visitors/stranger", ""); !strings.Contains(string(a.body), `"recent_items":["a3","a1","b2","a2","b1"]`) {
+			t.Errorf("status %d: %s", a.status, a.body)
+		}
+	}
+}
+
 // An erased visitor is unknown at once, on every server, and stays so.
 func TestErasure(t *testing.T) {
 	t.Parallel()

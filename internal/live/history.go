@@ -71,7 +71,8 @@ func newHistory(visitors int) *History {
 // where the event is there already, is older than the newest maxEvents of its visitor, or its visitor was erased. Nothing of e is
 // held on to.
 //
-// What is kept of a visitor are the last events by time and, at the same time, by id: a set that neither order nor repeats change.
+// What is kept of a visitor are the last events by time and, at the same time, by their places in the topic: clients send several at once,
+// or know the time to the second alone. It is a set that neither order nor repeats change.
 func (h *History) Add(e *event.Event, partition int32, offset, came int64) bool {
 	added := Event{ItemID: e.ItemID, Kind: e.Event, At: min(e.Timestamp, came), Partition: partition, Offset: offset, id: maphash.String(h.seed, e.EventID)}
 	h.mu.Lock()
@@ -109,7 +110,9 @@ func (h *History) insert(v *visitor, e *Event) bool {
 		h.places = h.places[:0]
 	}
 	n := len(h.places)
-	at, _ := slices.BinarySearchFunc(h.places, e, func(p place, e *Event) int { return cmp.Or(cmp.Compare(p.at, e.At), cmp.Compare(p.id, e.id)) })
+	at, _ := slices.BinarySearchFunc(h.places, e, func(p place, e *Event) int {
+		return cmp.Or(cmp.Compare(p.at, e.At), cmp.Compare(p.offset, e.Offset), cmp.Compare(p.id, e.id))
+	})
 	if at == 0 && n == maxEvents {
 		return false
 	}
@@ -193,9 +196,10 @@ func pack(b []byte, e *Event) []byte {
 
 // place is where a packed event begins, and what it is ordered by.
 type place struct {
-	start int
-	at    int64
-	id    uint64
+	start  int
+	at     int64
+	offset int64
+	id     uint64
 }
 
 // walk appends the places of packed events.
@@ -206,12 +210,12 @@ func walk(places []place, b []byte) []place {
 		time, n := binary.Uvarint(b[at:])
 		p.at = int64(time)
 		at += n
-		for range 2 { // partition and offset
-			for b[at] >= 0x80 {
-				at++
-			}
+		for b[at] >= 0x80 { // partition
 			at++
 		}
+		offset, n := binary.Uvarint(b[at+1:])
+		p.offset = int64(offset)
+		at += 1 + n
 		at += 2 + int(b[at+1])
 		places = append(places, p)
 	}

@@ -67,6 +67,23 @@ func TestNeitherOrderNorRepeatsMatter(t *testing.T) {
 	}
 }
 
+// Events of the same time stay in the order in which they came to the topic, in every history.
+func TestEventsOfOneTimeStayInOrder(t *testing.T) {
+	t.Parallel()
+	for range 20 {
+		h := newHistory(10)
+		for i := range 2 * maxEvents {
+			h.Add(view("anna", fmt.Sprint("item-", i), fmt.Sprint("id-", i), 1000), 1, int64(i), later)
+		}
+		got, _ := h.Of("anna")
+		for i, e := range got {
+			if want := fmt.Sprint("item-", maxEvents+i); len(got) != maxEvents || e.ItemID != want {
+				t.Fatalf("%d events are kept, place %d of them is %s, want %s", len(got), i, e.ItemID, want)
+			}
+		}
+	}
+}
+
 // A clock that runs ahead does not make an event newer than its arrival.
 func TestClockJumps(t *testing.T) {
 	t.Parallel()
