@@ -55,10 +55,11 @@ func TestKeysAndRoles(t *testing.T) {
 func TestKeysThatCannotBe(t *testing.T) {
 	t.Parallel()
 	for keys, says := range map[string]string{
-		"secretsecretsecret":                       "key 1 is not role:key",
-		"reader:" + readerKey + ",":                "key 2 is not role:key",
-		"owner:secretsecretsecret":                 "none of reader, writer, admin",
-		"reader:" + readerKey + ",admin:secret123": "key 2 has 9 bytes",
+		"secretsecretsecret":                          "key 1 is not role:key",
+		"reader:" + readerKey + ",":                   "key 2 is not role:key",
+		"owner:secretsecretsecret":                    "none of reader, writer, admin",
+		"reader:" + readerKey + ",admin:secret123":    "key 2 has 9 bytes",
+		"reader:" + readerKey + ",admin:" + readerKey: "key 2 is the same as key 1",
 	} {
 		var out strings.Builder
 		code := run(t.Context(), t.Context(), []string{"--api-keys", keys}, func(string) string { return "" }, &out, &out)

@@ -49,7 +49,11 @@ func ParseKeys(text string) (Keys, error) {
 		case len(secret) < minKeyBytes:
 			return nil, fmt.Errorf("key %d has %d bytes, fewer than %d", i+1, len(secret), minKeyBytes)
 		}
-		keys = append(keys, key{role: rank, name: fmt.Sprintf("%s-%d", role, i+1), sum: sha256.Sum256([]byte(secret))})
+		one := key{role: rank, name: fmt.Sprintf("%s-%d", role, i+1), sum: sha256.Sum256([]byte(secret))}
+		if same := slices.IndexFunc(keys, func(k key) bool { return k.sum == one.sum }); same >= 0 {
+			return nil, fmt.Errorf("key %d is the same as key %d", i+1, same+1)
+		}
+		keys = append(keys, one)
 	}
 	return keys, nil
 }
