@@ -3,10 +3,12 @@
 package dashboard_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -242,6 +244,48 @@ func TestExplorer(t *testing.T) {
 	if strategy() != "popular" {
 		t.Errorf("somebody unknown: strategy %s", strategy())
 	}
+}
+
+// Ids may have 128 bytes, and mean something to a browser: they are shown as they are, and all else beside them.
+func TestOddIDs(t *testing.T) {
+	data := t.TempDir()
+	models := filepath.Join(data, "models")
+	spec := modeltest.Random("odd", 1, 30, 20, 4)
+	odd := []string{strings.Repeat("W", 128), "<script>document.title = 'x'</script>", "a/b?c#d%2F &amp;", strings.Repeat("日", 42)}
+	text, err := json.Marshal(spec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, id := range odd {
+		name, _ := json.Marshal(id)
+		text = bytes.ReplaceAll(text, []byte(strconv.Quote(spec.Items[i])), name)
+	}
+	spec = modeltest.Spec{}
+	if err := json.Unmarshal(text, &spec); err != nil {
+		t.Fatal(err)
+	}
+	modeltest.Write(t, models, spec)
+	modeltest.MakeChampion(t, models, "odd")
+	s := serveData(t, data, "")
+	x := openTab(t)
+	x.errorsAreMeant() // the version foretells nothing
+	x.look(1320, 900, "light")
+	x.do(chromedp.Navigate(s.url + "/#/explorer"))
+	x.wait(ready["explorer"])
+	clicked := 0
+	for _, id := range odd {
+		if get[bool](x, fmt.Sprintf(`(b => { b?.click(); return !!b; })([...document.querySelectorAll(".answer button.item")].find((b) => b.textContent === %q))`, id)) {
+			clicked++
+			x.settled(clicked)
+		}
+	}
+	if clicked < len(odd) {
+		t.Fatalf("only %d of these ids were recommended", clicked)
+	}
+	if wide := get[int](x, `(s => s.scrollWidth - s.clientWidth)(document.querySelector(".answer .scroll"))`); wide > 0 {
+		t.Errorf("%d pixels of the list are out of sight", wide)
+	}
+	x.accessible("explorer with odd ids")
 }
 
 func TestKeysAndAdminActions(t *testing.T) {
