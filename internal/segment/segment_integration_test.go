@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -90,6 +91,10 @@ func TestPlantedCrowdsAreFound(t *testing.T) {
 	}
 	sizes := make([]int64, len(m.Segments))
 	views := make([]float64, len(m.Segments))
+	logs := make([][]float64, len(m.Segments)) // sums of the features' logarithms, by which k-means sees them
+	for i := range logs {
+		logs[i] = make([]float64, len(m.Features))
+	}
 	kinds := map[int]map[int64]bool{}
 	for _, row := range rows {
 		var p model.Profile
@@ -99,6 +104,10 @@ func TestPlantedCrowdsAreFound(t *testing.T) {
 		segment := assigner.Assign(p, end)
 		sizes[segment]++
 		views[segment] += float64(p.Views)
+		values := features.Values(p, end)
+		for i, name := range m.Features {
+			logs[segment][i] += math.Log1p(values[slices.Index(features.VisitorNames(), name)])
+		}
 		if kinds[segment] == nil {
 			kinds[segment] = map[int64]bool{}
 		}
@@ -112,6 +121,11 @@ func TestPlantedCrowdsAreFound(t *testing.T) {
 		}
 		if len(kinds[i]) != 1 {
 			t.Errorf("%s holds visitors of %d kinds", segment.Name, len(kinds[i]))
+		}
+		for k, sum := range logs[i] { // the centre, in the features' own units again
+			if want := math.Expm1(sum / float64(sizes[i])); math.Abs(segment.Centre[k]-want) > 1e-6*max(want, 1) {
+				t.Errorf("%s: its centre has %s = %v, want %v", segment.Name, m.Features[k], segment.Centre[k], want)
+			}
 		}
 	}
 
