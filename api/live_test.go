@@ -309,6 +309,7 @@ func TestEventsAreRefusedWhole(t *testing.T) {
 		{view("a", "b") + "\n{\n", "[1]", "breaks off"}, {`{"visitorid":"a","event":"view"}`, "itemid", "empty"},
 		{`{"visitorid":"a","event":"view","itemid":"b","eventid":""}`, "eventid", "empty"}, {`{"visitorid":1.5,"event":"view","itemid":"b"}`, "visitorid", "whole number"},
 		{fmt.Sprintf(`{"visitorid":"a","event":"view","itemid":"b","timestamp":%d}`, ahead), "timestamp", "ahead"},
+		{`{"visitorid":"a","event":"view","itemid":"b","timestamp":1500000000}`, "timestamp", "1970-01-18: it is in milliseconds, and this looks like seconds"},
 		{`{"visitorid":"a","visitorid":"b","event":"view","itemid":"b"}`, "visitorid", "twice"}, {`{"visitor":"a"}`, "visitor", "no member"},
 	} {
 		p.post(t, wrong.body).problem(t, 400, wrong.field, wrong.says)

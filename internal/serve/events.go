@@ -20,6 +20,10 @@ import (
 // maxEvents is how many events one request may bring.
 const maxEvents = 1000
 
+// leastTime is in March 1973, as milliseconds, and as seconds far beyond what anybody sends. Taken for milliseconds, an event's time in
+// seconds would make it older than all others, and nobody would notice.
+const leastTime = 100_000_000_000
+
 // ndjson is the media type of one event a line.
 const ndjson = "application/x-ndjson"
 
@@ -192,6 +196,9 @@ func parseEvent(raw []byte, now time.Time, e *event.Event) *badField {
 	}
 	if err := e.Validate(); err != nil {
 		return &badField{field: event.Rule(err), detail: err.Error()}
+	}
+	if e.Timestamp < leastTime {
+		return &badField{field: "timestamp", detail: fmt.Sprintf("timestamp %d would be %s: it is in milliseconds, and this looks like seconds", e.Timestamp, time.UnixMilli(e.Timestamp).UTC().Format(time.DateOnly))}
 	}
 	if ahead := now.Add(maxAhead).UnixMilli(); e.Timestamp > ahead {
 		return &badField{field: "timestamp", detail: fmt.Sprintf("timestamp %d is more than %s ahead of this server's clock", e.Timestamp, maxAhead)}
