@@ -76,10 +76,8 @@ func crowded(data []byte) *badField {
 	if len(data) < 16<<10 {
 		return nil
 	}
-	for d := jsontext.NewDecoder(bytes.NewBuffer(data)); ; {
-		if _, err := d.ReadToken(); err != nil {
-			return nil
-		}
+	d := jsontext.NewDecoder(bytes.NewBuffer(data))
+	for _, err := d.ReadToken(); err == nil; _, err = d.ReadToken() {
 		kind, n := d.StackIndex(d.StackDepth())
 		if kind == '{' {
 			n /= 2 // names and values
@@ -90,6 +88,7 @@ func crowded(data []byte) *badField {
 		field := fieldAt(d.StackPointer().Parent())
 		return &badField{field: field, detail: fmt.Sprintf("%s has more than %d entries", cmp.Or(field, "the body"), maxEntries)}
 	}
+	return nil
 }
 
 // decodeJSON reads one JSON value, as strictly as readJSON says.
