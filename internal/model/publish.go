@@ -82,8 +82,17 @@ func Stage(modelsDir string, now time.Time, shared bool) (*Staging, error) {
 	return s, nil
 }
 
-// Abort removes the staging folder. After Publish it does nothing.
-func (s *Staging) Abort() { _ = os.RemoveAll(s.Dir) }
+// Abort removes the staging folder. After Publish it does nothing. A task of Spark's that is being stopped may make anew the folder that
+// it was writing into, so it looks again.
+func (s *Staging) Abort() {
+	for range 10 {
+		if _, err := os.Lstat(s.Dir); errors.Is(err, fs.ErrNotExist) {
+			return
+		}
+		_ = os.RemoveAll(s.Dir)
+		time.Sleep(100 * time.Millisecond)
+	}
+}
 
 // Seal writes the manifest of the version in dir, completed with the files' sizes and checksums.
 func Seal(dir, version string, m *Manifest) error {

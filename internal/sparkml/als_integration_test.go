@@ -169,8 +169,8 @@ func TestFitStopsWithItsContext(t *testing.T) {
 	}
 	for deadline := time.Now().Add(2 * time.Minute); ; time.Sleep(100 * time.Millisecond) {
 		all := jobs(t, s, name, 1)
-		if !slices.ContainsFunc(all, func(j job) bool { return j.Status == "RUNNING" }) {
-			if last := all[0]; last.Status != "FAILED" || last.NumActiveTasks > 0 { // the newest comes first
+		if !slices.ContainsFunc(all, func(j job) bool { return j.Status == "RUNNING" || j.NumActiveTasks > 0 }) {
+			if last := all[0]; last.Status != "FAILED" { // the newest comes first
 				t.Errorf("the last job of the fit is %+v, want it failed", last)
 			}
 			break

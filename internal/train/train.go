@@ -115,13 +115,14 @@ func run(ctx context.Context, c Config, log *slog.Logger, steps *Steps) (*model.
 	if err != nil {
 		return nil, err
 	}
-	defer release()
 	started := time.Now()
 	staging, err := model.Stage(models, started, c.SparkDataDir != c.DataDir)
 	if err != nil {
+		release()
 		return nil, err
 	}
 	defer staging.Abort()
+	defer release() // before that, for it stops what Spark is still writing there
 
 	j := &job{Config: c, log: log, session: session, steps: steps, staging: staging}
 	m, err := j.train(ctx)
