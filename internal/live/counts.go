@@ -55,7 +55,6 @@ type Counts struct {
 
 	mu    sync.Mutex
 	items map[string]*counted
-	first int64 // Unix ms, of the earliest event
 
 	ranking  sync.Mutex // apart, for events need not wait while items are sorted
 	rankings map[string]ranking
@@ -73,7 +72,7 @@ type ranking struct {
 
 // newCounts counts up to so many items, of the events since a time, by that clock.
 func newCounts(items int, since time.Time, now func() time.Time) *Counts {
-	return &Counts{maxItems: items, since: since, now: now, items: map[string]*counted{}, first: math.MaxInt64, rankings: map[string]ranking{}}
+	return &Counts{maxItems: items, since: since, now: now, items: map[string]*counted{}, rankings: map[string]ranking{}}
 }
 
 // Add counts an event of an item at a time (Unix ms), one from the future as of now: the item's other events would have aged until then.
@@ -86,7 +85,6 @@ func (c *Counts) Add(item, kind string, at int64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	at = min(at, c.now().UnixMilli())
-	c.first = min(c.first, at)
 	one := c.items[item]
 	if one == nil {
 		if len(c.items) >= c.maxItems {
@@ -154,12 +152,10 @@ func (c *Counts) Popular(window, kind string) []Wanted {
 //
 // with n the events of the short window, E what the long one leads to expect in it, and a = 5. It is the mean of what an item's true
 // rise may be, if rises are spread about 1 by Gamma(a, a): DuMouchel 1999, "Bayesian Data Mining in Large Frequency Tables", with one
-// component. So few events make no trend. Where less than the long window has been counted, or has happened, E is what that leads to
-// expect: what is wanted evenly all the time does not trend when a server starts, nor in a shop's first days.
+// component. So few events make no trend. Where less than the long window has been counted, E is what that leads to expect: what is
+// wanted evenly all the time does not trend when a server starts.
 func (c *Counts) Trending() []Wanted {
-	c.mu.Lock()
-	known := c.now().UnixMilli() - max(c.first, c.since.UnixMilli())
-	c.mu.Unlock()
+	known := c.now().Sub(c.since)
 	share := filled(short, known) / filled(long, known)
 	return c.ranked("trending", func(one *counted, now int64) float64 {
 		n := one.of("", short, now)
@@ -170,9 +166,9 @@ func (c *Counts) Trending() []Wanted {
 	})
 }
 
-// filled is how many events a window counts where one a millisecond has come for some time (ms).
-func filled(window int, known int64) float64 {
-	span := float64(Windows[window].Span.Milliseconds())
+// filled is how many events a window counts where one a nanosecond has come for some time.
+func filled(window int, known time.Duration) float64 {
+	span := float64(Windows[window].Span)
 	return -span * math.Expm1(-max(1, float64(known))/span)
 }
 
